@@ -1,0 +1,78 @@
+"""What every test gets: no network, honest transactional tests, steady random data, no silent skip.
+
+A test that depends on the day freezes it: ``@time_machine.travel("2026-03-23", tick=False)``.
+One that needs real commits (threads, locks) says ``@pytest.mark.django_db(transaction=True)``.
+"""
+
+import ipaddress
+import os
+import socket
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Time limits per example say more about the machine than about the code.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in every run: a red run can be run again, and is red again.
+settings.register_profile(
+    "ci", settings.get_profile("here"), derandomize=True, print_blob=True, database=None
+)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def is_local(address: object) -> bool:
+    """Whether a socket address stays on this machine (a Unix socket is a string)."""
+    if not isinstance(address, tuple):
+        return True
+    try:
+        return ipaddress.ip_address(address[0]).is_loopback
+    except ValueError:
+        return address[0] == "localhost"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network():
+    """Refuse every connection that leaves this machine."""
+    connect = socket.socket.connect
+
+    def connect_locally(self, address):
+        if not is_local(address):
+            raise OSError(f"A test tried to reach {address}: tests stay on this machine")
+        return connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_locally)
+        yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Give back the rows that migrations made (groups, close reasons) to tests that empty the tables.
+
+    A transactional test ends with every table flushed; with ``serialized_rollback`` the next one finds
+    the rows again.
+    """
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        arguments = mark.kwargs if mark else {}
+        needs_commits = arguments.get("transaction") or {"transactional_db", "live_server"} & set(
+            item.fixturenames
+        )
+        if needs_commits:
+            restored = {**arguments, "transaction": True, "serialized_rollback": True}
+            item.add_marker(pytest.mark.django_db(**restored), append=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """Fail a run in continuous integration that skipped a test: what is not run is not known to work."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    is_controller = not hasattr(session.config, "workerinput")
+    if os.environ.get("CI") and is_controller and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say why a run without failures is red."""
+    if os.environ.get("CI") and (skipped := terminalreporter.stats.get("skipped")):
+        terminalreporter.write_line(f"{len(skipped)} skipped: not allowed when CI is set", red=True)
