@@ -87,19 +87,28 @@ def install(packages: list[str]) -> None:
     apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     add = [*apt, "install", "-y", "--no-install-recommends"]
     heading(f"installing {' '.join(packages)}")
-    run([*apt, "update"])
-    if "postgresql" not in packages:
-        run([*add, *packages])
-        return
-    # Debian would make and start a server on port 5432. Only the programs are wanted, so the package is
-    # told not to for as long as this takes.
-    run([*add, "postgresql-common"])
-    setting = "/etc/postgresql-common/createcluster.conf"
-    run([*root, "sed", "-i.kansen", "1i create_main_cluster = false", setting])
-    try:
-        run([*add, *packages])
-    finally:
-        run([*root, "mv", f"{setting}.kansen", setting])
+    with contextlib.suppress(subprocess.CalledProcessError):  # said by quietly(); the steps say the rest
+        quietly([*apt, "update"])
+        if "postgresql" not in packages:
+            quietly([*add, *packages])
+            return
+        # Debian would make a server of its own and start it on port 5432. Only the programs are wanted, so
+        # the package is told not to, for as long as this takes.
+        quietly([*add, "postgresql-common"])
+        setting = "/etc/postgresql-common/createcluster.conf"
+        quietly([*root, "sed", "-i.kansen", "1i create_main_cluster = false", setting])
+        try:
+            quietly([*add, *packages])
+        finally:
+            quietly([*root, "mv", f"{setting}.kansen", setting])
+
+
+def quietly(command: list[str]) -> None:
+    """Run a command and show what it said only if it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        print(f"{' '.join(command)} failed:\n{done.stdout}")
+    done.check_returncode()
 
 
 def given_database() -> str:
