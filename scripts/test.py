@@ -242,7 +242,7 @@ def manage(*arguments: str, **environment: str) -> bool:
 
 def pytest(*arguments: str, **environment: str) -> bool:
     """Run pytest on two processors, which is what a small machine has."""
-    return tool("pytest", "-q", "-n", "2", *arguments, **environment)
+    return tool("pytest", "-q", "-n", "2", "--tb=short", *arguments, **environment)
 
 
 def templates() -> list[str]:
@@ -280,7 +280,7 @@ def check_templates() -> bool:
 
 def check_migrations() -> bool:
     """No change of a model without its migration."""
-    return manage("makemigrations", "--check", "--dry-run")
+    return manage("makemigrations", "--check", "--dry-run", DATABASE_URL="sqlite://:memory:")
 
 
 def check_deploy() -> bool:

@@ -66,6 +66,12 @@ def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "args": arguments, **found}
 
 
+@pytest.fixture(scope="session")
+def base_url(live_server):
+    """Let tests name pages by path."""
+    return live_server.url
+
+
 @pytest.fixture
 def phone():
     """Make the page of this test 360 px wide, with touch."""
@@ -83,14 +89,13 @@ def every_screen(request):
 
 
 @pytest.fixture
-def context(new_context, live_server, request):
+def context(new_context, request):
     """Open a browser profile on the live server, on the screen that the test asked for."""
     names = request.fixturenames
     screen = request.getfixturevalue("every_screen") if "every_screen" in names else ""
     is_phone = "phone" in names or "phone" in screen
     is_dark = "dark" in names or "dark" in screen
     return new_context(
-        base_url=live_server.url,
         viewport=PHONE if is_phone else DESKTOP,
         has_touch=is_phone,
         color_scheme="dark" if is_dark else "light",
@@ -128,14 +133,14 @@ def page(context, problems):
 
 
 @pytest.fixture
-def sign_in(context, live_server):
+def sign_in(context, base_url):
     """Return ``sign_in(user)``, which gives the browser a session without typing a password."""
 
     def sign_in(user):
         client = Client()
         client.force_login(user)
         cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": base_url}])
         return user
 
     return sign_in
