@@ -20,6 +20,7 @@ with socket.socket() as probe:
         sys.exit(f"Port {port} cannot be used ({error.strerror}). Pick another one: make run PORT=8001")
 PYTHON
 
+[[ -d var ]] || mkdir -m 700 var
 mkdir -p var/static
 if [[ ! -e var/env ]]; then
   (

@@ -267,7 +267,7 @@ def check_types() -> bool:
 
 def check_imports() -> bool:
     """import-linter: who may import whom."""
-    return tool("lint-imports", "--no-cache")
+    return tool("lint-imports", "--no-cache", "--no-logo")
 
 
 def check_templates() -> bool:
@@ -360,10 +360,10 @@ def main(names: list[str]) -> int:
         started = time.monotonic()
         try:
             results[name] = "ok" if step() else "FAILED"
-        except LeftOut as reason:
-            left_out[name] = str(reason)
+        except LeftOut as missing_part:
+            left_out[name] = str(missing_part)
             results[name] = "left out"
-            print(f"Left out: {reason}.")
+            print(f"Left out: {missing_part}.")
         took = time.monotonic() - started
         results[name] += f" ({took:.0f} s)"
 
