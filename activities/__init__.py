@@ -1,0 +1,1 @@
+"""Templates of the steps that follow when a stage is entered."""

@@ -1,0 +1,253 @@
+"""Companies and persons one can sell to.
+
+A company is a contact of kind COMPANY; a person may belong to one company, or to none. Whoever buys becomes a
+customer: the company, or the person who has none.
+"""
+
+from datetime import date
+
+from django.conf.global_settings import LANGUAGES
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_countries.fields import CountryField
+from phonenumber_field.modelfields import PhoneNumberField
+
+from crm.fields import CodeField, WebsiteField
+from crm.numbering import next_number
+from salespeople.models import Salesperson, User
+
+
+def all_languages() -> list[tuple[str, str]]:
+    """Every language a contact may prefer."""
+    return LANGUAGES
+
+
+class ContactKind(models.TextChoices):
+    """What a contact is."""
+
+    COMPANY = "COMPANY", _("Company")
+    PERSON = "PERSON", _("Person")
+
+
+class IndustryGroup(models.Model):
+    """A line of business that companies are in."""
+
+    code = CodeField(
+        _("code"),
+        max_length=10,
+        unique=True,
+        error_messages={"unique": _("Another industry group has this code.")},
+    )
+    description = models.CharField(_("description"), max_length=100)
+
+    class Meta:
+        verbose_name = _("industry group")
+        verbose_name_plural = _("industry groups")
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(code=""),
+                name="industry_group_code_given",
+                violation_error_message=_("An industry group needs a code."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    """Contacts by kind, use and reader."""
+
+    def visible_to(self, user: User) -> "ContactQuerySet":
+        """The contacts a user may see: all, or those of the salespeople the visibility setting allows."""
+        if user.sees_everything():
+            return self.all()
+        if not user.may_read():
+            return self.none()
+        seen = Salesperson.objects.seen_by(user).values("pk")
+        return self.filter(
+            Q(salesperson__in=seen) | Q(salesperson__isnull=True) | Q(company__salesperson__in=seen)
+        )
+
+    def companies(self) -> "ContactQuerySet":
+        """Companies only."""
+        return self.filter(kind=ContactKind.COMPANY)
+
+    def persons(self) -> "ContactQuerySet":
+        """Persons only."""
+        return self.filter(kind=ContactKind.PERSON)
+
+    def usable(self) -> "ContactQuerySet":
+        """Those one may start something new with: neither they nor their company is blocked for privacy."""
+        return self.filter(is_privacy_blocked=False).exclude(company__is_privacy_blocked=True)
+
+
+class Contact(models.Model):
+    """A company or a person one can sell to."""
+
+    number = models.CharField(_("number"), max_length=20, unique=True, editable=False)
+    external_id = models.CharField(
+        _("external id"),
+        max_length=100,
+        blank=True,
+        help_text=_("The key of this contact in the system it was imported from."),
+    )
+    kind = models.CharField(_("kind"), max_length=7, choices=ContactKind, default=ContactKind.COMPANY)
+    name = models.CharField(_("name"), max_length=100)
+    first_name = models.CharField(_("first name"), max_length=50, blank=True)
+    last_name = models.CharField(_("last name"), max_length=50, blank=True)
+    company = models.ForeignKey(
+        "self",
+        verbose_name=_("company"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="people",
+        limit_choices_to={"kind": ContactKind.COMPANY},
+    )
+    salesperson = models.ForeignKey(
+        Salesperson,
+        verbose_name=_("salesperson"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="contacts",
+    )
+    job_title = models.CharField(_("job title"), max_length=50, blank=True)
+    email = models.EmailField(_("e-mail address"), blank=True)
+    phone = PhoneNumberField(_("phone"), blank=True)
+    mobile = PhoneNumberField(_("mobile"), blank=True)
+    website = WebsiteField(_("website"), blank=True)
+    address = models.CharField(_("address"), max_length=100, blank=True)
+    address_2 = models.CharField(_("address, second line"), max_length=100, blank=True)
+    postcode = models.CharField(_("postcode"), max_length=20, blank=True)
+    city = models.CharField(_("city"), max_length=50, blank=True)
+    region = models.CharField(_("region"), max_length=50, blank=True)
+    country = CountryField(_("country"), blank=True)
+    language = models.CharField(_("language"), max_length=10, choices=all_languages, blank=True)
+    vat_number = models.CharField(_("VAT number"), max_length=20, blank=True)
+    industry_groups = models.ManyToManyField(
+        IndustryGroup, verbose_name=_("industry groups"), blank=True, related_name="companies"
+    )
+    is_privacy_blocked = models.BooleanField(
+        _("blocked for privacy"), default=False, help_text=_("May not be used for anything new.")
+    )
+    customer_number = models.CharField(_("customer number"), max_length=20, blank=True, editable=False)
+    customer_since = models.DateField(_("customer since"), null=True, blank=True, editable=False)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        indexes = [
+            models.Index(fields=["name", "id"], name="contact_name_idx"),  # the list, by name
+            models.Index(fields=["kind", "name", "id"], name="contact_kind_name_idx"),  # one kind, by name
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=ContactKind.values),
+                name="contact_kind_known",
+                violation_error_message=_("A contact is a company or a person."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(name=""),
+                name="contact_name_given",
+                violation_error_message=_("A contact needs a name."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(number=""),
+                name="contact_number_given",
+                violation_error_message=_("A contact needs a number."),
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=ContactKind.PERSON) | Q(company__isnull=True),
+                name="contact_company_has_no_company",
+                violation_error_message=_(
+                    "A company cannot belong to another company. Make it a person, or leave the company out."
+                ),
+            ),
+            models.CheckConstraint(
+                condition=Q(company__isnull=True) | ~Q(company=F("id")),
+                name="contact_not_its_own_company",
+                violation_error_message=_("A contact cannot be its own company."),
+            ),
+            models.CheckConstraint(
+                condition=Q(customer_number="", customer_since__isnull=True)
+                | (~Q(customer_number="") & Q(customer_since__isnull=False)),
+                name="contact_customer_number_and_date",
+                violation_error_message=_(
+                    "A customer has both a number and a date since when; others have neither."
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["customer_number"],
+                condition=~Q(customer_number=""),
+                name="contact_customer_number_unique",
+                violation_error_message=_("Another contact has this customer number."),
+            ),
+            models.UniqueConstraint(
+                fields=["external_id"],
+                condition=~Q(external_id=""),
+                name="contact_external_id_unique",
+                violation_error_message=_("Another contact has this external id."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        """Save, giving a new contact its number in the same transaction."""
+        with transaction.atomic():
+            if not self.number:
+                self.number = next_number("C")
+            super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def get_absolute_url(self) -> str:
+        return reverse("contacts:detail", args=[self.pk])
+
+    def clean(self) -> None:
+        super().clean()
+        if self.company is not None and self.company.kind != ContactKind.COMPANY:
+            raise ValidationError(
+                {"company": _("%(name)s is a person. Choose a company.") % {"name": self.company}}
+            )
+        if self.pk and self.kind == ContactKind.PERSON and self.people.exists():
+            raise ValidationError({"kind": _("People belong to this company, so it cannot become a person.")})
+
+    @property
+    def is_company(self) -> bool:
+        """Whether this is a company."""
+        return self.kind == ContactKind.COMPANY
+
+    @property
+    def is_customer(self) -> bool:
+        """Whether this contact itself is a customer."""
+        return self.customer_number != ""
+
+    @property
+    def company_key(self) -> int | None:
+        """The primary key of the company this contact stands for: itself, its company, or none."""
+        return self.pk if self.is_company else self.company_id
+
+    @property
+    def buyer_key(self) -> int:
+        """The primary key of the contact that buys: the company, or the person who has none."""
+        return self.company_id or self.pk
+
+    def make_customer(self, *, on: date) -> "Contact":
+        """Make this contact a customer since ``on`` unless it is one; the number comes from its own series.
+
+        The row is locked, so two sales closed at one moment give one number. Returns the contact as it is stored.
+        """
+        with transaction.atomic():
+            locked = Contact.objects.select_for_update().get(pk=self.pk)
+            if not locked.is_customer:
+                locked.customer_number = next_number("CU")
+                locked.customer_since = on
+                locked.save(update_fields=["customer_number", "customer_since"])
+            return locked

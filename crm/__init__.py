@@ -1,0 +1,1 @@
+"""Kansen: sales opportunities from first contact to won or lost."""

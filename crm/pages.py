@@ -1,0 +1,126 @@
+"""Keyset pages: the next page costs the same wherever one is, and nothing is counted.
+
+A cursor is the sort value and the primary key of the row at the edge, so the database walks an index from
+there. Rows without a value come last in either direction.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.options import Options
+from django.http import QueryDict
+
+Row = TypeVar("Row", bound=Model)
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True)
+class KeysetPage(Generic[Row]):
+    """One page of rows, the addresses of its neighbours (None where there is none), and how it is sorted."""
+
+    rows: Sequence[Row]
+    previous_url: str | None
+    next_url: str | None
+    sort: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def keyset_page(
+    queryset: QuerySet[Row],
+    *,
+    sorts: Sequence[str],
+    params: QueryDict,
+    default: str,
+    size: int = PAGE_SIZE,
+) -> KeysetPage[Row]:
+    """The page of ``queryset`` that the query string asks for.
+
+    ``sorts`` are the fields one may sort by; ``?sort=-name`` sorts down. An unknown sort or a cursor that
+    cannot be read gives the first page in the ``default`` order.
+    """
+    sort = params.get("sort", default)
+    if sort.lstrip("-") not in sorts or sort.startswith("--"):
+        sort = default
+    field, falling = sort.lstrip("-"), sort.startswith("-")
+    backwards = "before" in params
+    cursor = _read(queryset, field, params.get("before") or params.get("after") or "")
+    rows = queryset.order_by(*_order(field, falling=falling, backwards=backwards and cursor is not None))
+    if cursor is not None:
+        rows = rows.filter(_beyond(field, cursor, falling=falling, backwards=backwards))
+    found = list(rows[: size + 1])
+    more = len(found) > size
+    found = found[:size]
+    if cursor is not None and backwards:
+        found.reverse()
+        has_previous, has_next = more, True
+    else:
+        has_previous, has_next = cursor is not None, more
+    return KeysetPage(
+        rows=found,
+        previous_url=_url(params, "before", field, found[0]) if found and has_previous else None,
+        next_url=_url(params, "after", field, found[-1]) if found and has_next else None,
+        sort=sort,
+    )
+
+
+def _order(field: str, *, falling: bool, backwards: bool) -> list[Any]:
+    down = falling != backwards
+    if backwards:
+        first = F(field).desc(nulls_first=True) if down else F(field).asc(nulls_first=True)
+    else:
+        first = F(field).desc(nulls_last=True) if down else F(field).asc(nulls_last=True)
+    return [first, "-pk" if down else "pk"]
+
+
+def _beyond(field: str, cursor: tuple[Any, int], *, falling: bool, backwards: bool) -> Q:
+    value, pk = cursor
+    than = "lt" if falling != backwards else "gt"
+    same_but_further = Q(**{f"pk__{than}": pk})
+    if value is None:
+        rest = Q(**{f"{field}__isnull": True}) & same_but_further
+        return rest | Q(**{f"{field}__isnull": False}) if backwards else rest
+    further = Q(**{f"{field}__{than}": value}) | (Q(**{field: value}) & same_but_further)
+    return further if backwards else further | Q(**{f"{field}__isnull": True})
+
+
+def _url(params: QueryDict, key: str, field: str, row: Model) -> str:
+    value: Any = row
+    for name in field.split("__"):
+        value = getattr(value, name, None)
+    text = json.dumps([value, row.pk], cls=DjangoJSONEncoder)
+    query = params.copy()
+    query.pop("before", None)
+    query.pop("after", None)
+    query[key] = urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return f"?{query.urlencode()}"
+
+
+def _read(queryset: QuerySet[Row], field: str, text: str) -> tuple[Any, int] | None:
+    """The value and key in a cursor, or None when there is none or somebody has changed it."""
+    if not text:
+        return None
+    try:
+        value, pk = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        options: Options[Any] = queryset.model._meta
+        for name in field.split("__")[:-1]:
+            related = options.get_field(name).related_model
+            assert isinstance(related, type)
+            options = related._meta
+        last = options.get_field(field.split("__")[-1])
+        value = None if value is None else last.to_python(value)  # type: ignore[union-attr]
+    except (ValueError, TypeError, ValidationError, AssertionError):
+        return None
+    if not isinstance(pk, int) or isinstance(pk, bool) or not 0 <= pk < 2**63:
+        return None
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None
+    return value, pk

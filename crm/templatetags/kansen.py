@@ -1,0 +1,105 @@
+"""How amounts, percentages, dates and days are written, in the locale of the reader."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal
+from django import template
+from django.conf import settings
+from django.utils.translation import get_language, ngettext, to_locale
+from django.utils.translation import gettext as _
+
+from crm.dates import today
+
+register = template.Library()
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def reader_locale() -> Locale:
+    """The Babel locale of the active language, English where Babel does not know it."""
+    try:
+        return Locale.parse(to_locale(get_language() or settings.LANGUAGE_CODE))
+    except (UnknownLocaleError, ValueError):
+        return Locale("en", "GB")
+
+
+@register.filter
+def money(value: Decimal | int | None) -> str:
+    """An amount with its currency, grouped; cents only when there are any; nothing for no amount."""
+    if value is None or value == "":
+        return ""
+    cents = round(Decimal(value), 2)
+    whole = cents == cents.to_integral_value()
+    locale = reader_locale()
+    pattern = locale.currency_formats["standard"].pattern
+    if whole:
+        pattern = pattern.replace("0.00", "0")
+    return format_currency(cents, settings.CURRENCY, format=pattern, locale=locale, currency_digits=False)
+
+
+@register.filter
+def percent(value: Decimal | int | None) -> str:
+    """A percentage with the decimals that carry meaning, at most two; nothing for no percentage."""
+    if value is None or value == "":
+        return ""
+    return f"{format_decimal(round(Decimal(value), 2), format='0.##', locale=reader_locale())}{NBSP}%"
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """A date such as 23 Mar 2026, in the order and words of the reader."""
+    return format_date(value, "medium", locale=reader_locale()) if value else ""
+
+
+@register.filter
+def days_from_today(value: date | None) -> str:
+    """The distance of a date in words: today, in 6 days, 3 days ago."""
+    if not value:
+        return ""
+    distance = (value - today()).days
+    if distance == 0:
+        return _("today")
+    if distance == 1:
+        return _("tomorrow")
+    if distance == -1:
+        return _("yesterday")
+    if distance > 0:
+        return ngettext("in %(n)d day", "in %(n)d days", distance) % {"n": distance}
+    return ngettext("%(n)d day ago", "%(n)d days ago", -distance) % {"n": -distance}
+
+
+@register.filter
+def days_since(value: date | None) -> int:
+    """Whole days from a date until today."""
+    return max((today() - value).days, 0) if value else 0
+
+
+@register.filter
+def days(count: int) -> str:
+    """A number of days in words."""
+    return ngettext("%(n)d day", "%(n)d days", count) % {"n": count}
+
+
+@register.filter
+def initials(name: str) -> str:
+    """The first letters of the first and last word of a name."""
+    words = str(name).split()
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+@register.simple_tag(takes_context=True)
+def query_with(context: dict[str, Any], **changes: Any) -> str:
+    """The query string of this page with some parameters changed (or dropped, when None), from page one."""
+    query = context["request"].GET.copy()
+    for key in ("before", "after"):
+        query.pop(key, None)
+    for key, value in changes.items():
+        if value is None:
+            query.pop(key, None)
+        else:
+            query[key] = value
+    return f"?{query.urlencode()}"

@@ -1,0 +1,1 @@
+"""Opportunities, their ledger and the operations that change them."""

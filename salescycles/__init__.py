@@ -1,0 +1,1 @@
+"""Sales cycles and their ordered stages."""

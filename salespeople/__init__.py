@@ -1,0 +1,1 @@
+"""Sign-ins, salespeople and their teams."""
