@@ -11,7 +11,7 @@ UV = $(shell command -v uv || echo .tools/bin/uv)
 
 help:
 	@echo "make run     start Kansen on http://127.0.0.1:$(PORT) (PORT=8001 picks another port)"
-	@echo "make test    linters, types and all tests (STEPS='ruff sqlite' runs only these)"
+	@echo "make test    linters, types and all tests (STEPS='lint sqlite' runs only these)"
 	@echo "make format  mend what the linters can mend themselves"
 	@echo "make sync    only make the environment in .venv"
 	@echo "make clean   remove the environment and what tools left behind; data in var/ stays"
