@@ -15,7 +15,8 @@ its own); neither needs to be said. Open pages by path, wait with ``expect``::
 
 ``page`` is 1360 px wide and light. Ask for ``phone`` (360 px) or ``dark`` beside it for another, or for
 ``every_screen`` to run the test in all four. A test fails when the browser's console shows an error, a
-script throws or a request fails; answers 403, 404, 409 and 422 are part of the product and do not count.
+script throws or a request fails. Answers 403, 404, 409 and 422 are part of the product and do not count;
+a stylesheet or script that is not there does.
 """
 
 import os
@@ -111,8 +112,10 @@ def problems(context):
     found = []
 
     def on_console(message):
-        if message.type == "error" and not EXPECTED_ANSWER.match(message.text):
-            found.append(f"console: {message.text}")
+        url = message.location["url"]
+        is_expected = EXPECTED_ANSWER.match(message.text) and settings.STATIC_URL not in url
+        if message.type == "error" and not is_expected:
+            found.append(f"console: {message.text} ({url})")
 
     def on_failed(request):
         if request.failure != "net::ERR_ABORTED":  # the browser's own doing: a download, or the page was left
