@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "bs_icon_templates",
+    "js_lib_bootstrap5",
     "django_countries",
     "phonenumber_field",
     "crm",

@@ -1,10 +1,14 @@
 """Every address of the site; this is the one place that sees all apps."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="opportunities:list"), name="home"),
+    path("", include("salespeople.urls")),
+    path("", include("contacts.urls")),
+    path("", include("salescycles.urls")),
+    path("", include("opportunities.urls")),
     path("admin/", admin.site.urls),
 ]
