@@ -16,7 +16,9 @@ from django.utils.translation import gettext as _
 
 MONTHS_IN = {"M": 1, "Q": 3, "Y": 12}
 DAYS_IN = {"D": 1, "W": 7}
-TERM = re.compile(r"(?P<sign>[+-]?)(?:(?P<current>C)|(?P<count>\d{1,4}))(?P<unit>[DWMQY])")
+BEGUN = r"(?P<sign>[+-]?)(?:(?P<current>C)|(?P<count>[0-9]{1,4}))"
+TERM = re.compile(rf"{BEGUN}(?P<unit>[DWMQY])")
+AS_FAR_AS_IT_IS_RIGHT = re.compile(rf"(?:{BEGUN}|[+-]?)")
 
 
 class Term(NamedTuple):
@@ -37,29 +39,37 @@ def today() -> date:
 
 def parse_formula(formula: str) -> list[Term]:
     """The terms of a formula, in order. Raises ``DateFormulaError`` with the position of the mistake."""
-    text = "".join(formula.split()).upper()
+    typed = [(place, letter) for place, letter in enumerate(formula, start=1) if not letter.isspace()]
+    text = "".join(letter.upper() if letter.isascii() else letter for _place, letter in typed)
+    # Where each letter of the text stands in what was typed, and where the next one would stand.
+    places = [*(place for place, _letter in typed), len(formula) + 1]
     terms: list[Term] = []
     position = 0
     while position < len(text):
         match = TERM.match(text, position)
         if match is None:
+            right = AS_FAR_AS_IT_IS_RIGHT.match(text, position)
             raise DateFormulaError(
                 _(
                     "“%(formula)s” is not a date formula: it goes wrong at position %(position)d. "
                     "Write for example 2D, 1W, 1M, 1W-2D or CM+10D."
                 )
-                % {"formula": formula, "position": position + 1}
+                % {"formula": formula, "position": places[right.end() if right else position]}
             )
         if terms and not match["sign"]:
             raise DateFormulaError(
                 _("“%(formula)s” needs a + or - at position %(position)d.")
-                % {"formula": formula, "position": position + 1}
+                % {"formula": formula, "position": places[position]}
             )
         if match["current"]:
             if terms or match["sign"] == "-":
+                mistake = match.start("current") if terms else position
                 raise DateFormulaError(
-                    _("“%(formula)s”: C for the current period may only come first, at position 1.")
-                    % {"formula": formula}
+                    _(
+                        "“%(formula)s” goes wrong at position %(position)d: "
+                        "C, for the current period, may only come first and without a minus."
+                    )
+                    % {"formula": formula, "position": places[mistake]}
                 )
             terms.append(Term(None, match["unit"]))
         else:
@@ -79,7 +89,7 @@ def apply_formula(formula: str, start: date) -> date:
         try:
             result = _apply(term, result)
         except (OverflowError, ValueError):
-            return date.max if (term.amount or 0) > 0 else date.min
+            return date.min if term.amount is not None and term.amount < 0 else date.max
     return result
 
 
