@@ -1,0 +1,41 @@
+"""Who may use a view, by role. Whether one may touch this row is a question for its queryset."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+
+from crm.http import CrmRequest
+
+if TYPE_CHECKING:
+    from salespeople.models import User
+
+Arguments = ParamSpec("Arguments")
+View = Callable[Concatenate[CrmRequest, Arguments], HttpResponse]
+
+
+def readers_only(view: View[Arguments]) -> View[Arguments]:
+    """For everybody who has a role; others are told to ask for one."""
+    return _only(lambda user: user.may_read(), view)
+
+
+def sellers_only(view: View[Arguments]) -> View[Arguments]:
+    """For salespeople and sales managers."""
+    return _only(lambda user: user.may_sell(), view)
+
+
+def managers_only(view: View[Arguments]) -> View[Arguments]:
+    """For sales managers."""
+    return _only(lambda user: user.is_manager(), view)
+
+
+def _only(may: "Callable[[User], bool]", view: View[Arguments]) -> View[Arguments]:
+    @wraps(view)
+    def checked(request: CrmRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+        if not may(request.user):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
