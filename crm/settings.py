@@ -6,9 +6,12 @@ Nothing here has an insecure default: without ``DEBUG=1`` a ``SECRET_KEY`` is re
 
 from pathlib import Path
 
+import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+
+django_stubs_ext.monkeypatch()  # ModelForm[Contact], ModelAdmin[Team] and QuerySet[User] then exist at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -28,7 +31,7 @@ COUNTRY = env.str("COUNTRY", default="BE")  # how phone numbers without a countr
 VISIBILITY = env.str("VISIBILITY", default="all")  # what a salesperson sees: own, team or all
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "crm.apps.KansenAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
