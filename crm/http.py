@@ -23,8 +23,9 @@ class CrmRequest(HttpRequest):
 def page(
     request: CrmRequest, template: str, context: dict[str, Any], *, region: str = "", status: int = 200
 ) -> HttpResponse:
-    """The page, or only its ``region`` when htmx asks and a region is named."""
-    name = f"{template}#{region}" if region and request.htmx else template
+    """The page, or only its ``region`` when htmx asks and a region is named; ``#main`` is taken from a whole page."""
+    part = region and request.htmx and request.htmx.target != "main"
+    name = f"{template}#{region}" if part else template
     return render(request, name, context, status=status)
 
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact
+from crm.dates import today
 from crm.fields import CodeField, ExactMoneyField, MoneyField, PercentField, ProbabilityField, between
 from salescycles.models import ProbabilityMethod, SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, User
@@ -326,6 +327,13 @@ class Facts(GuardedModel):
     def has_estimate(self) -> bool:
         """Whether value, chance and closing date are all known."""
         return None not in (self.estimated_value, self.chance_percent, self.estimated_close_on)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its estimated closing date has passed while it is in progress."""
+        return (
+            self.is_in_progress and self.estimated_close_on is not None and self.estimated_close_on < today()
+        )
 
     def facts(self) -> dict[str, Any]:
         """The shared part by attribute name, to copy or compare."""

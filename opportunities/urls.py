@@ -1,4 +1,34 @@
-from django.urls import URLPattern
+from django.urls import include, path
+
+from opportunities.views import changes, pages, reasons
 
 app_name = "opportunities"
-urlpatterns: list[URLPattern] = []
+
+opportunity_urls = [
+    path("", pages.opportunity_list, name="list"),
+    path("new/", pages.new_opportunity, name="new"),
+    path("for-contact/<int:pk>/", pages.opportunities_for_contact, name="for-contact"),
+    path("for-salesperson/<int:pk>/", pages.opportunities_for_salesperson, name="for-salesperson"),
+    path("<int:pk>/", pages.opportunity_detail, name="detail"),
+    path("<int:pk>/edit/", changes.describe_opportunity, name="edit"),
+    path("<int:pk>/start/", changes.start_opportunity, name="start"),
+    path("<int:pk>/move/", changes.move_opportunity, name="move"),
+    path("<int:pk>/revise/", changes.revise_opportunity, name="revise"),
+    path("<int:pk>/close/", changes.close_opportunity, name="close"),
+    path("<int:pk>/reopen/", changes.reopen_opportunity, name="reopen"),
+    path("<int:pk>/undo/", changes.undo_opportunity, name="undo"),
+    path("<int:pk>/reassign/", changes.reassign_opportunity, name="reassign"),
+    path("<int:pk>/delete/", changes.delete_opportunity, name="delete"),
+]
+
+reason_urls = [
+    path("", reasons.reason_list, name="reason-list"),
+    path("new/", reasons.new_reason, name="reason-new"),
+    path("<int:pk>/edit/", reasons.edit_reason, name="reason-edit"),
+    path("<int:pk>/delete/", reasons.delete_reason, name="reason-delete"),
+]
+
+urlpatterns = [
+    path("opportunities/", include(opportunity_urls)),
+    path("close-reasons/", include(reason_urls)),
+]

@@ -1,0 +1,1 @@
+"""Pages of opportunities: reading them, changing them, and their close reasons."""

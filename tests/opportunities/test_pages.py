@@ -1,0 +1,393 @@
+"""The list, the page of one opportunity, the panels, and making new ones."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from crm.dates import today
+from opportunities import operations
+from opportunities.models import Opportunity, Status
+from salespeople.models import Role
+from tests.factories import (
+    CompanyFactory,
+    OpportunityFactory,
+    PersonFactory,
+    SalesCycleFactory,
+    SalespersonFactory,
+    TeamFactory,
+    user_with_role,
+)
+from tests.opportunities.conftest import signed_in
+
+LIST = reverse("opportunities:list")
+NEW = reverse("opportunities:new")
+
+
+def numbers(response):
+    return [row.number for row in response.context["page"].rows]
+
+
+# The list
+
+
+def test_list_shows_open_ones_first(as_seller, opportunity, new_opportunity, won, lost):
+    assert set(numbers(as_seller.get(LIST))) == {opportunity.number, new_opportunity.number}
+    assert numbers(as_seller.get(LIST, {"status": "WON"})) == [won.number]
+    assert len(numbers(as_seller.get(LIST, {"status": "ALL"}))) == 4
+
+
+def test_list_says_when_there_is_no_estimate(as_seller, new_opportunity):
+    assert "no estimate" in as_seller.get(LIST).content.decode()
+
+
+def test_list_filters(as_seller, opportunity):
+    other = OpportunityFactory(started=True)
+
+    for query, expected in [
+        ({"salesperson": opportunity.salesperson_id}, opportunity),
+        ({"cycle": other.cycle_id}, other),
+        ({"stage": opportunity.stage_id}, opportunity),
+        ({"contact": other.contact_id}, other),
+    ]:
+        assert numbers(as_seller.get(LIST, query)) == [expected.number]
+
+
+def test_list_of_a_company_holds_its_people(as_seller, company, opportunity, cycle):
+    person = PersonFactory(company=company)
+    theirs = OpportunityFactory(contact=person, cycle=cycle)
+
+    assert set(numbers(as_seller.get(LIST, {"contact": company.pk}))) == {opportunity.number, theirs.number}
+    assert numbers(as_seller.get(LIST, {"contact": person.pk})) == [theirs.number]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status": "NONSENSE"},
+        {"cycle": "x"},
+        {"stage": "9" * 40},
+        {"salesperson": "\x00"},
+        {"contact": "-1"},
+    ],
+)
+def test_list_with_a_question_that_makes_no_sense(as_seller, opportunity, query):
+    response = as_seller.get(LIST, query)
+
+    assert response.status_code == 422
+    assert numbers(response) == []
+
+
+@pytest.mark.parametrize(
+    "query", [{"sort": "password"}, {"sort": "--id"}, {"after": "garbage"}, {"before": "WyJ4Il0"}]
+)
+def test_list_ignores_a_sort_or_cursor_it_does_not_know(as_seller, opportunity, query):
+    assert numbers(as_seller.get(LIST, query)) == [opportunity.number]
+
+
+@pytest.mark.parametrize(
+    "sort",
+    [
+        "id",
+        "description",
+        "company__name",
+        "stage__position",
+        "chance_percent",
+        "estimated_value",
+        "calculated_value",
+        "estimated_close_on",
+        "salesperson__name",
+    ],
+)
+def test_list_pages_by_every_column_both_ways(
+    as_seller, seller, salesperson, cycle, company, sort, monkeypatch
+):
+    for index in range(7):
+        OpportunityFactory(
+            salesperson=salesperson,
+            cycle=cycle,
+            contact=company if index % 2 else PersonFactory(company=None),
+            by=seller,
+            started=index % 3 > 0,
+            value=1000 * (index % 4 + 1),
+        )
+    monkeypatch.setattr("crm.pages.keyset_page.__kwdefaults__", {"size": 3})
+
+    for order in (sort, f"-{sort}"):
+        seen = []
+        url = f"{LIST}?sort={order}"
+        while url:
+            response = as_seller.get(url)
+            seen += numbers(response)
+            following = response.context["page"].next_url
+            url = f"{LIST}{following}" if following else None
+        assert len(seen) == len(set(seen)) == 7
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_list_costs_the_same_for_any_number_of_rows(
+    as_seller, seller, salesperson, cycle, count, django_assert_num_queries
+):
+    for _ in range(count):
+        OpportunityFactory(salesperson=salesperson, cycle=cycle, by=seller, started=True)
+
+    with django_assert_num_queries(7):
+        as_seller.get(LIST)
+
+
+def test_list_shows_only_what_the_setting_allows(settings, as_seller, seller, opportunity):
+    colleague = SalespersonFactory(team=seller.salesperson.team)
+    team = OpportunityFactory(salesperson=colleague, started=True)
+    foreign = OpportunityFactory(salesperson=SalespersonFactory(team=TeamFactory()), started=True)
+
+    for setting, seen in [
+        ("own", {opportunity}),
+        ("team", {opportunity, team}),
+        ("all", {opportunity, team, foreign}),
+    ]:
+        settings.VISIBILITY = setting
+        assert set(numbers(as_seller.get(LIST))) == {one.number for one in seen}
+
+
+def test_list_without_a_role_is_forbidden(as_stranger, opportunity):
+    assert as_stranger.get(LIST).status_code == 403
+
+
+def test_list_anonymous_is_sent_to_sign_in(client, db):
+    assert client.get(LIST).url == f"{reverse('sign-in')}?next={LIST}"
+
+
+# One opportunity
+
+
+def test_detail_shows_where_it_stands(as_seller, opportunity):
+    html = as_seller.get(opportunity.get_absolute_url()).content.decode()
+
+    assert "Warehouse automation" in html
+    assert "Move to Present" in html
+    assert "€10,000" in html
+    assert "Started in Qualify" in html
+
+
+def test_detail_offers_a_viewer_no_button(as_viewer, opportunity):
+    html = as_viewer.get(opportunity.get_absolute_url()).content.decode()
+
+    assert "Move to Present" not in html
+    assert "/move/" not in html
+    assert "/edit/" not in html
+
+
+def test_detail_of_what_one_may_not_see_is_not_found(as_seller, settings):
+    settings.VISIBILITY = "own"
+
+    assert as_seller.get(OpportunityFactory().get_absolute_url()).status_code == 404
+
+
+def test_detail_of_a_won_one(as_manager, won):
+    html = as_manager.get(won.get_absolute_url()).content.decode()
+
+    assert "€9,000" in html
+    assert "Reopen…" in html
+    assert "Update estimate" not in html
+
+
+def test_detail_escapes_what_people_type(as_seller, seller, salesperson, cycle):
+    nasty = OpportunityFactory(
+        description="<script>alert(1)</script>",
+        contact=CompanyFactory(name='"><img src=x>'),
+        salesperson=salesperson,
+        cycle=cycle,
+        by=seller,
+    )
+
+    html = as_seller.get(nasty.get_absolute_url()).content.decode()
+
+    assert "<script>alert" not in html
+    assert "<img src=x>" not in html
+
+
+@pytest.mark.parametrize("moves", [0, 3])
+def test_detail_costs_the_same_for_any_history(
+    as_seller, seller, opportunity, moves, django_assert_num_queries
+):
+    for index in range(moves):
+        target = "Present" if index % 2 == 0 else "Qualify"
+        operations.move(
+            opportunity=opportunity,
+            to=opportunity.cycle.stages.get(description=target),
+            by=seller,
+            on=today(),
+        )
+
+    with django_assert_num_queries(11):
+        as_seller.get(opportunity.get_absolute_url())
+
+
+def test_detail_pages_a_long_history(as_seller, seller, opportunity):
+    for value in range(1, 40):
+        operations.revise(
+            opportunity=opportunity,
+            estimate=operations.Estimate(value, 50, today() + timedelta(days=3)),
+            by=seller,
+            on=today(),
+        )
+
+    first = as_seller.get(opportunity.get_absolute_url())
+    older = as_seller.get(opportunity.get_absolute_url() + first.context["history"]["older_url"])
+
+    sequences = [
+        line["entry"].sequence for page in (first, older) for line in page.context["history"]["lines"]
+    ]
+    assert sequences == list(range(41, 0, -1))
+    assert older.context["history"]["older_url"] is None
+
+
+def test_days_in_a_stage_count_stays_and_not_entries(as_seller, seller, salesperson, cycle, company):
+    begun = today() - timedelta(days=20)
+    one = OpportunityFactory(
+        salesperson=salesperson, cycle=cycle, contact=company, by=seller, on=begun, started=True
+    )
+    present = cycle.stages.get(description="Present")
+    qualify = cycle.stages.get(description="Qualify")
+    estimate = operations.Estimate(5000, 50, today())
+    operations.revise(opportunity=one, estimate=estimate, by=seller, on=begun + timedelta(days=3))
+    operations.move(opportunity=one, to=present, estimate=estimate, by=seller, on=begun + timedelta(days=10))
+    operations.move(opportunity=one, to=qualify, estimate=estimate, by=seller, on=begun + timedelta(days=12))
+
+    steps = {step["label"]: step for step in as_seller.get(one.get_absolute_url()).context["steps"]}
+
+    assert steps["Qualify"]["note"] == "18 days so far"  # 10 days, then 8 until today
+    assert steps["Present"]["state"] == "next"
+
+
+# The panels
+
+
+def test_panel_of_a_contact(as_seller, company, opportunity, won):
+    response = as_seller.get(
+        reverse("opportunities:for-contact", args=[company.pk]), headers={"HX-Request": "true"}
+    )
+
+    assert "<html" not in response.content.decode()
+    assert set(response.context["opportunities"]) == {opportunity, won}
+
+
+def test_panel_of_a_salesperson_is_bounded(as_seller, seller, salesperson, cycle, company):
+    for _ in range(12):
+        OpportunityFactory(salesperson=salesperson, cycle=cycle, contact=company, by=seller)
+
+    response = as_seller.get(reverse("opportunities:for-salesperson", args=[salesperson.pk]))
+
+    assert len(response.context["opportunities"]) == 10
+    assert response.context["has_more"]
+
+
+def test_panel_of_an_unknown_contact_is_not_found(as_seller):
+    assert as_seller.get(reverse("opportunities:for-contact", args=[424242])).status_code == 404
+
+
+# New ones
+
+
+def new(contact, person, sold_by, **fields):
+    return {
+        "description": "Dock scheduling",
+        "contact": contact.number,
+        "salesperson": person.pk,
+        "cycle": sold_by.pk,
+        "priority": "NORMAL",
+        "on": today().isoformat(),
+        "value": "",
+        "chance_percent": "",
+        "closes_on": "",
+        **fields,
+    }
+
+
+def test_new_is_created_not_started(as_seller, company, salesperson, cycle):
+    response = as_seller.post(NEW, new(company, salesperson, cycle))
+
+    made = Opportunity.objects.get()
+    assert response.url == made.get_absolute_url()
+    assert (made.number, made.status, made.version) == ("OP-00001", Status.NOT_STARTED, 1)
+
+
+def test_new_is_started_at_once_with_what_the_stage_offers(as_seller, company, salesperson, cycle):
+    as_seller.post(NEW, new(company, salesperson, cycle, value="5000", starts_now="on"))
+
+    made = Opportunity.objects.get()
+    assert made.status == Status.IN_PROGRESS
+    assert made.chance_percent == 50
+    assert made.version == 2
+
+
+def test_new_started_without_value_creates_nothing(as_seller, company, salesperson, cycle):
+    response = as_seller.post(NEW, new(company, salesperson, cycle, starts_now="on"))
+
+    assert response.status_code == 422
+    assert "value" in response.context["form"].errors
+    assert response.context["form"]["description"].value() == "Dock scheduling"
+    assert not Opportunity.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["description", "contact", "salesperson", "cycle"])
+def test_new_needs_the_four_facts(as_seller, company, salesperson, cycle, field):
+    response = as_seller.post(NEW, new(company, salesperson, cycle, **{field: ""}))
+
+    assert response.status_code == 422
+    assert list(response.context["form"].errors) == [field]
+    assert not Opportunity.objects.exists()
+
+
+def test_new_from_a_contact_is_filled_in(as_seller, salesperson, cycle):
+    contact = CompanyFactory(name="Port of Zeebrugge", salesperson=salesperson)
+
+    form = as_seller.get(NEW, {"contact": contact.pk}).context["form"]
+
+    assert form.initial["contact"] == contact
+    assert form.initial["salesperson"] == salesperson.pk
+    assert form.initial["cycle"] == cycle.pk
+
+
+def test_new_from_a_salesperson_is_filled_in(as_manager, salesperson):
+    form = as_manager.get(NEW, {"salesperson": salesperson.pk}).context["form"]
+
+    assert form.initial["salesperson"] == salesperson.pk
+
+
+@pytest.mark.parametrize("query", [{"contact": "x"}, {"contact": "9" * 40}, {"salesperson": "\x00"}])
+def test_new_from_nonsense_is_an_empty_form(as_seller, query):
+    assert as_seller.get(NEW, query).status_code == 200
+
+
+def test_new_for_a_colleague_is_refused(as_seller, company, cycle):
+    response = as_seller.post(NEW, new(company, SalespersonFactory(), cycle))
+
+    assert response.status_code == 422
+    assert "salesperson" in response.context["form"].errors
+
+
+def test_new_in_a_blocked_cycle_is_refused(as_seller, company, salesperson):
+    response = as_seller.post(NEW, new(company, salesperson, SalesCycleFactory(is_blocked=True)))
+
+    assert response.status_code == 422
+    assert "cycle" in response.context["form"].errors
+
+
+def test_new_for_a_privacy_blocked_contact_is_refused(as_seller, company, salesperson, cycle):
+    company.is_privacy_blocked = True
+    company.save()
+
+    response = as_seller.post(NEW, new(company, salesperson, cycle))
+
+    assert response.status_code == 422
+    assert not Opportunity.objects.exists()
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.VIEWER, 403), (None, 403), (Role.SALES_MANAGER, 200)])
+def test_new_by_role(role, status, client_class, db):
+    assert signed_in(client_class, user_with_role(role)).get(NEW).status_code == status
+
+
+def test_new_anonymous_is_sent_to_sign_in(client, db):
+    assert client.get(NEW).status_code == 302
