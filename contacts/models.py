@@ -19,6 +19,8 @@ from crm.fields import CodeField, WebsiteField
 from crm.numbering import next_number
 from salespeople.models import Salesperson, User
 
+LABEL_MARK = " · "  # between number and name
+
 
 def all_languages() -> list[tuple[str, str]]:
     """Every language a contact may prefer."""
@@ -79,6 +81,34 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     def persons(self) -> "ContactQuerySet":
         """Persons only."""
         return self.filter(kind=ContactKind.PERSON)
+
+    def in_company(self, company: "Contact") -> "ContactQuerySet":
+        """The people of a company."""
+        return self.filter(company=company)
+
+    def of_salesperson(self, salesperson: Salesperson) -> "ContactQuerySet":
+        """Those a salesperson looks after."""
+        return self.filter(salesperson=salesperson)
+
+    def with_names(self) -> "ContactQuerySet":
+        """With the company and the salesperson that a row of a list names."""
+        return self.select_related("company", "salesperson")
+
+    def matching(self, text: str) -> "ContactQuerySet":
+        """Those in which every word of a search occurs: in the name, number, e-mail address or company."""
+        found = self
+        for word in text.split():
+            found = found.filter(
+                Q(name__icontains=word)
+                | Q(number__icontains=word)
+                | Q(email__icontains=word)
+                | Q(company__name__icontains=word)
+            )
+        return found
+
+    def beginning_with(self, text: str) -> "ContactQuerySet":
+        """Those whose name begins with a text, or whose number it is."""
+        return self.filter(Q(name__istartswith=text) | Q(number=text.upper()))
 
     def usable(self) -> "ContactQuerySet":
         """Those one may start something new with: neither they nor their company is blocked for privacy."""
@@ -210,6 +240,11 @@ class Contact(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("contacts:detail", args=[self.pk])
 
+    @property
+    def label(self) -> str:
+        """How forms name this contact so that no other can be meant: “C-00012 · Acme”."""
+        return f"{self.number}{LABEL_MARK}{self.name}"
+
     def clean(self) -> None:
         super().clean()
         if self.company is not None and self.company.kind != ContactKind.COMPANY:
@@ -228,6 +263,14 @@ class Contact(models.Model):
     def is_customer(self) -> bool:
         """Whether this contact itself is a customer."""
         return self.customer_number != ""
+
+    @property
+    def address_lines(self) -> list[str]:
+        """The address as it is written on an envelope, without the lines that are not known."""
+        town = " ".join(filter(None, (self.postcode, self.city)))
+        return [
+            line for line in (self.address, self.address_2, town, self.region, str(self.country.name)) if line
+        ]
 
     @property
     def company_key(self) -> int | None:

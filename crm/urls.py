@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="opportunities:list"), name="home"),
+    path("", include("salespeople.auth_urls")),
     path("", include("salespeople.urls")),
     path("", include("contacts.urls")),
     path("", include("salescycles.urls")),

@@ -81,6 +81,11 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=(username or "").strip().lower())
 
+    def without_salesperson(self, current: int | None = None) -> "models.QuerySet[User]":
+        """The sign-ins a salesperson may still be given, and the present one."""
+        free = Q(salesperson__isnull=True, is_active=True)
+        return self.filter(free | Q(pk=current)).order_by("name", "email")
+
     def for_commands(self) -> "User":
         """The closed sign-in in whose name ``manage.py`` commands work when none is given."""
         user, _created = self.get_or_create(
@@ -183,6 +188,15 @@ def group_of(role: Role) -> Group:
     return Group.objects.get_or_create(name=role.value)[0]
 
 
+class TeamQuerySet(models.QuerySet["Team"]):
+    """Teams with what a list names."""
+
+    def with_people(self) -> "TeamQuerySet":
+        """With their manager, and their members by name."""
+        members = models.Prefetch("members", Salesperson.objects.order_by("name", "pk"))
+        return self.select_related("manager").prefetch_related(members)
+
+
 class Team(models.Model):
     """Salespeople who work under one manager."""
 
@@ -201,6 +215,8 @@ class Team(models.Model):
         blank=True,
         related_name="managed_teams",
     )
+
+    objects = TeamQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("team")
@@ -226,6 +242,21 @@ class SalespersonQuerySet(models.QuerySet["Salesperson"]):
     def assignable(self) -> "SalespersonQuerySet":
         """Those who may be given new opportunities."""
         return self.filter(is_blocked=False)
+
+    def in_team(self, team: Team) -> "SalespersonQuerySet":
+        """The members of a team."""
+        return self.filter(team=team)
+
+    def offered(self, current: int | None = None) -> "SalespersonQuerySet":
+        """The choices of a form: the assignable ones by name, and the present one even when blocked."""
+        return self.filter(Q(is_blocked=False) | Q(pk=current)).order_by("name", "pk")
+
+    def matching(self, text: str) -> "SalespersonQuerySet":
+        """Those in whose name or code every word of a search occurs."""
+        found = self
+        for word in text.split():
+            found = found.filter(Q(name__icontains=word) | Q(code__icontains=word))
+        return found
 
     def managed_by(self, user: User) -> "SalespersonQuerySet":
         """Those for whom a manager acts: the user, the teams the user manages or is in, and people without a team."""

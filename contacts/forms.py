@@ -1,0 +1,303 @@
+"""Forms about contacts: the list's filters, companies, persons, and what a search for one contact sends."""
+
+import re
+from typing import Any, ClassVar
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_countries import countries
+from phonenumbers import SUPPORTED_REGIONS
+
+from contacts.models import Contact, ContactKind, ContactQuerySet, IndustryGroup
+from contacts.pickers import ContactChoiceField as ContactChoiceField
+from contacts.pickers import ContactPicker as ContactPicker
+from crm.deletion import what_uses
+from salespeople.models import Salesperson, User
+
+VAT_NUMBER = re.compile(r"(?:[A-Z]{2}[0-9A-Z]{2,13}|[0-9]{4,15})")
+EU_PREFIXES = {"EL": "GR", "XI": "GB"}  # where a VAT number does not begin with the code of its country
+INHERITED = ("address", "address_2", "postcode", "city", "region", "country", "language")
+LONGEST_NAME = 100
+
+
+class ContactFilterForm(forms.Form):
+    """What the list of contacts is narrowed to; the query string is the view."""
+
+    q = forms.CharField(label=gettext_lazy("Search"), required=False, max_length=100)
+    kind = forms.ChoiceField(choices=[("", ""), *ContactKind.choices], required=False)
+    salesperson = forms.ModelChoiceField(
+        Salesperson.objects.none(),
+        label=gettext_lazy("Salesperson"),
+        required=False,
+        empty_label=gettext_lazy("Everybody"),
+    )
+    company = forms.ModelChoiceField(Contact.objects.none(), required=False)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self._field("salesperson").queryset = Salesperson.objects.visible_to(user).order_by("name", "pk")
+        self._field("company").queryset = Contact.objects.visible_to(user).companies().with_names()
+        self.fields["q"].widget = forms.TextInput(attrs={"placeholder": _("Name, company, number, e-mail")})
+        self.fields["q"].widget.input_type = "search"
+
+    def _field(self, name: str) -> "forms.ModelChoiceField[Any]":
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelChoiceField)
+        return field
+
+    def filter(self, queryset: ContactQuerySet) -> ContactQuerySet:
+        """The contacts that are asked for; what cannot be understood narrows nothing."""
+        self.is_valid()
+        asked = self.cleaned_data
+        if asked.get("q"):
+            queryset = queryset.matching(asked["q"])
+        if asked.get("kind"):
+            queryset = queryset.filter(kind=asked["kind"])
+        if asked.get("salesperson"):
+            queryset = queryset.of_salesperson(asked["salesperson"])
+        if asked.get("company"):
+            queryset = queryset.in_company(asked["company"])
+        return queryset
+
+    def company_asked_for(self) -> Contact | None:
+        """The company in the query string, if the user sees it."""
+        self.is_valid()
+        company: Contact | None = self.cleaned_data.get("company")
+        return company
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything is asked for."""
+        return any(self.cleaned_data.values())
+
+
+class SuggestForm(forms.Form):
+    """What somebody has typed so far to find a contact."""
+
+    q = forms.CharField(required=False, max_length=200)
+    kind = forms.ChoiceField(choices=[("", ""), *ContactKind.choices], required=False)
+
+
+class ContactForm(forms.ModelForm[Contact]):
+    """What companies and persons share. The kind follows from the form, not from what is posted."""
+
+    kind: ClassVar[ContactKind]
+    full_width = ("name", "address", "industry_groups", "is_privacy_blocked")
+
+    class Meta:
+        model = Contact
+        fields = [
+            "email",
+            "phone",
+            "mobile",
+            "website",
+            "address",
+            "address_2",
+            "postcode",
+            "city",
+            "region",
+            "country",
+            "salesperson",
+            "language",
+            "is_privacy_blocked",
+        ]
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.was = ContactKind(self.instance.kind) if self.instance.pk else None
+        salesperson = self.fields["salesperson"]
+        assert isinstance(salesperson, forms.ModelChoiceField)
+        salesperson.queryset = Salesperson.objects.offered(self.instance.salesperson_id)
+        salesperson.empty_label = _("Nobody")
+        self._read_phones_in(self["country"].value())
+
+    def _read_phones_in(self, country: object) -> None:
+        """Read numbers without a country code as numbers of the contact's own country."""
+        region = str(country or "")
+        if region in SUPPORTED_REGIONS:
+            for name in ("phone", "mobile"):
+                self.fields[name].region = region  # type: ignore[attr-defined]
+
+    @property
+    def changes_kind(self) -> bool:
+        """Whether saving makes a company of a person, or a person of a company."""
+        return self.was is not None and self.was != self.kind
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse another kind where the old one is needed; else the contact is of this form's kind."""
+        super().clean()
+        reasons = self._reasons_to_stay() if self.changes_kind else []
+        if reasons:
+            self.add_error(None, self._refusal(reasons))
+        else:
+            self.instance.kind = self.kind
+        return self.cleaned_data
+
+    def _reasons_to_stay(self) -> list[str]:
+        """What keeps the contact what it is, in words."""
+        return what_uses(self.instance)
+
+    def _refusal(self, reasons: list[str]) -> str:
+        sentence = {
+            ContactKind.COMPANY: _("%(name)s stays a person, because of: %(reasons)s."),
+            ContactKind.PERSON: _("%(name)s stays a company, because of: %(reasons)s."),
+        }[self.kind]
+        return sentence % {"name": self.instance.name, "reasons": ", ".join(reasons)}
+
+    def sections(self) -> list[tuple[str, list[BoundField]]]:
+        """The fields as the page groups them, each group with its title."""
+        reach = ("email", "phone", "mobile", "website")
+        address = ("address", "address_2", "postcode", "city", "region", "country")
+        ours = ("salesperson", "language", "vat_number", "industry_groups", "is_privacy_blocked")
+        known = {*reach, *address, *ours}
+        groups = [
+            (self.title, [name for name in self.fields if name not in known]),
+            (_("Reach"), reach),
+            (_("Address"), address),
+            (_("With us"), ours),
+        ]
+        return [(title, [self[name] for name in names if name in self.fields]) for title, names in groups]
+
+    @property
+    def title(self) -> str:
+        """The title of the group that names the contact."""
+        return str(self.kind.label)
+
+
+class CompanyForm(ContactForm):
+    """A company."""
+
+    kind = ContactKind.COMPANY
+
+    class Meta(ContactForm.Meta):
+        fields = ["name", *ContactForm.Meta.fields, "vat_number", "industry_groups"]
+        widgets = {"industry_groups": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].widget.attrs["autofocus"] = True
+        groups = self.fields["industry_groups"]
+        assert isinstance(groups, forms.ModelMultipleChoiceField)
+        groups.queryset = IndustryGroup.objects.order_by("description", "pk")
+        if not groups.queryset.exists():
+            del self.fields["industry_groups"]
+
+    def clean_vat_number(self) -> str:
+        """The VAT number without blanks, dots and dashes, refused when it cannot be one."""
+        typed = self.cleaned_data["vat_number"]
+        number = re.sub(r"[\s.\-/]", "", typed).upper()
+        if number and not _may_be_vat_number(number):
+            raise forms.ValidationError(
+                _("“%(typed)s” cannot be a VAT number. Write it with its country, such as BE0123456749."),
+                params={"typed": typed},
+            )
+        return number
+
+    def clean(self) -> dict[str, Any] | None:
+        """A person who becomes a company leaves their first name, last name, job and company behind."""
+        cleaned = super().clean()
+        if self.instance.kind == ContactKind.COMPANY:
+            self.instance.company = None
+            self.instance.first_name = self.instance.last_name = self.instance.job_title = ""
+        return cleaned
+
+
+class PersonForm(ContactForm):
+    """A person, in a company or in none."""
+
+    kind = ContactKind.PERSON
+
+    class Meta(ContactForm.Meta):
+        fields = [
+            "first_name",
+            "last_name",
+            "job_title",
+            *[name for name in ContactForm.Meta.fields if name != "website"],
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["company"] = ContactChoiceField(
+            label=_("Company"),
+            user=self.user,
+            kind=ContactKind.COMPANY,
+            current=self.instance.company,
+            required=False,
+            help_text=_("Type the beginning of its name, or its number."),
+        )
+        self.initial.setdefault("company", self.instance.company)
+        self.order_fields(["first_name", "last_name", "company", "job_title"])
+        self.fields["first_name"].widget.attrs["autofocus"] = True
+        if not self.instance.first_name and not self.instance.last_name:
+            first, _blank, last = self.instance.name.rpartition(" ")
+            if last:
+                self.initial.update(first_name=first, last_name=last)
+
+    def clean(self) -> dict[str, Any] | None:
+        """The first and last name make the name."""
+        cleaned = super().clean() or {}
+        if self.instance.pk and cleaned.get("company") == self.instance:
+            self.add_error("company", _("A contact cannot be its own company."))
+        self.instance.company = cleaned.get("company")
+        name = " ".join(filter(None, (cleaned.get("first_name"), cleaned.get("last_name"))))
+        if not name and not {"first_name", "last_name"} & set(self.errors):
+            self.add_error("last_name", _("Give a first name, a last name, or both."))
+        elif len(name) > LONGEST_NAME:
+            self.add_error(
+                "last_name",
+                _("First and last name together have at most %(most)d characters.")
+                % {"most": LONGEST_NAME - 1},
+            )
+        elif self.instance.kind == ContactKind.PERSON:
+            self.instance.name = name
+        return cleaned
+
+    def _reasons_to_stay(self) -> list[str]:
+        company = self.instance
+        groups = company.industry_groups.count()
+        return [
+            *super()._reasons_to_stay(),
+            *(
+                [_("customer number %(number)s") % {"number": company.customer_number}]
+                if company.is_customer
+                else []
+            ),
+            *([_("VAT number %(number)s") % {"number": company.vat_number}] if company.vat_number else []),
+            *([_("its industry groups")] if groups else []),
+        ]
+
+
+def form_for(kind: ContactKind) -> type[ContactForm]:
+    """The form that makes or changes a contact of a kind."""
+    return CompanyForm if kind == ContactKind.COMPANY else PersonForm
+
+
+def initial_for(user: User, company: Contact | None) -> dict[str, Any]:
+    """What a new contact begins with: the company's salesperson, address, country and language, else one's own name."""
+    own = user.own_salesperson
+    salesperson = own if own is not None and not own.is_blocked else None
+    if company is None:
+        return {"salesperson": salesperson}
+    inherited = {name: getattr(company, name) for name in INHERITED}
+    theirs = company.salesperson
+    if theirs is not None and not theirs.is_blocked:
+        salesperson = theirs
+    return {**inherited, "salesperson": salesperson, "company": company}
+
+
+def _may_be_vat_number(number: str) -> bool:
+    """Whether a number has the shape of one: a country and 2 to 13 characters, or digits alone; Belgian ones add up."""
+    if not VAT_NUMBER.fullmatch(number):
+        return False
+    prefix, rest = number[:2], number[2:]
+    if prefix.isdigit():
+        return True
+    if EU_PREFIXES.get(prefix, prefix) not in countries:
+        return False
+    if prefix != "BE":
+        return True
+    return len(rest) == 10 and rest.isdigit() and 97 - int(rest[:8]) % 97 == int(rest[8:])
