@@ -8,12 +8,12 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import DecimalField, F, Field, Model, Q, QuerySet
 from django.db.models.options import Options
 from django.http import QueryDict
 
@@ -45,7 +45,7 @@ def keyset_page(
     """The page of ``queryset`` that the query string asks for.
 
     ``sorts`` are the fields one may sort by; ``?sort=-name`` sorts down. An unknown sort or a cursor that
-    cannot be read gives the first page in the ``default`` order.
+    cannot be read gives the first page in the ``default`` order, and so does a place after which nothing is left.
     """
     sort = params.get("sort", default)
     if sort.lstrip("-") not in sorts or sort.startswith("--"):
@@ -57,6 +57,11 @@ def keyset_page(
     if cursor is not None:
         rows = rows.filter(_beyond(field, cursor, falling=falling, backwards=backwards))
     found = list(rows[: size + 1])
+    if cursor is not None and not found:
+        first = params.copy()
+        first.pop("before", None)
+        first.pop("after", None)
+        return keyset_page(queryset, sorts=sorts, params=first, default=default, size=size)
     more = len(found) > size
     found = found[:size]
     if cursor is not None and backwards:
@@ -96,7 +101,7 @@ def _url(params: QueryDict, key: str, field: str, row: Model) -> str:
     value: Any = row
     for name in field.split("__"):
         value = getattr(value, name, None)
-    text = json.dumps([value, row.pk], cls=DjangoJSONEncoder)
+    text = json.dumps([value, row.pk], default=str)
     query = params.copy()
     query.pop("before", None)
     query.pop("after", None)
@@ -117,10 +122,23 @@ def _read(queryset: QuerySet[Row], field: str, text: str) -> tuple[Any, int] | N
             options = related._meta
         last = options.get_field(field.split("__")[-1])
         value = None if value is None else last.to_python(value)  # type: ignore[union-attr]
-    except (ValueError, TypeError, ValidationError, AssertionError):
+        is_fit = _is_fit(last, value)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError, RecursionError, ValidationError, AssertionError):
         return None
     if not isinstance(pk, int) or isinstance(pk, bool) or not 0 <= pk < 2**63:
         return None
-    if isinstance(value, Decimal) and not value.is_finite():
-        return None
-    return value, pk
+    return (value, pk) if is_fit else None
+
+
+def _is_fit(field: "Field[Any, Any]", value: Any) -> bool:
+    """Whether every database takes the value in a comparison; may raise instead of answering no."""
+    if isinstance(value, str):
+        value.encode()  # half a surrogate pair has no bytes
+        return "\x00" not in value
+    if isinstance(value, Decimal) and isinstance(field, DecimalField):
+        places = field.decimal_places or 0
+        fits = value.is_finite() and abs(value) < 10 ** ((field.max_digits or 0) - places)
+        return fits and round(value, places) == value
+    if isinstance(value, datetime):
+        return value.tzinfo is not None and value.astimezone(UTC) is not None
+    return True
