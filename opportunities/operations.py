@@ -35,6 +35,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
 from crm.dates import apply_formula, today
@@ -57,6 +58,19 @@ from salespeople.models import Salesperson, User
 LARGEST_VALUE = Decimal("999999999999.99")
 LONGEST_DESCRIPTION = 100
 LONGEST_NOTE = 2000
+
+
+# What is needed, in the words that forms use too
+DESCRIPTION_NEEDED = gettext_lazy("A description is needed. Say in a few words what it is about.")
+CONTACT_NEEDED = gettext_lazy("A contact is needed. Choose whom it is for.")
+SALESPERSON_NEEDED = gettext_lazy("A salesperson is needed. Choose who works on it.")
+CYCLE_NEEDED = gettext_lazy("A sales cycle is needed. Choose how it will be sold.")
+STAGE_NEEDED = gettext_lazy("Choose a stage.")
+VALUE_NEEDED = gettext_lazy("An estimated value above 0 is needed. Type what it may bring.")
+CHANCE_NEEDED = gettext_lazy("A chance of success above 0 is needed, up to 100.")
+CLOSING_DATE_NEEDED = gettext_lazy("An estimated closing date is needed.")
+AMOUNT_NEEDED = gettext_lazy("A sale needs an amount above 0. Type what was sold.")
+WORDS_NEEDED = gettext_lazy("Say in a few words why.")
 
 
 # What can be refused ---------------------------------------------------------------------------------------------
@@ -487,9 +501,7 @@ def close(
         entry.close_reason = reason
         entry.completed_percent = HUNDRED
         if outcome == Outcome.WON:
-            _check_number(
-                amount, AmountRefused, missing=_("A sale needs an amount above 0. Type what was sold.")
-            )
+            _check_number(amount, AmountRefused, missing=AMOUNT_NEEDED)
             entry.chance_percent = entry.probability_percent = HUNDRED
             entry.calculated_value = Decimal(amount)  # type: ignore[arg-type]
             buyer = current.buyer
@@ -749,14 +761,12 @@ def _enter(
     _check_number(
         estimate.value,
         ValueRefused,
-        missing=_("An estimated value above 0 is needed. Type what it may bring."),
+        missing=VALUE_NEEDED,
     )
-    _check_number(
-        estimate.chance_percent, ChanceRefused, missing=_("A chance of success above 0 is needed, up to 100.")
-    )
+    _check_number(estimate.chance_percent, ChanceRefused, missing=CHANCE_NEEDED)
     _check_chance(estimate)
     if estimate.closes_on is None:
-        raise ClosingDateRefused(_("An estimated closing date is needed."))
+        raise ClosingDateRefused(CLOSING_DATE_NEEDED)
     _check_closing_date(estimate, on)
     entry = _next_entry(current, action, by=by, on=on, note=note)
     entry.status = Status.IN_PROGRESS
@@ -812,7 +822,7 @@ def _record(current: Opportunity, entry: OpportunityEntry, *, dry_run: bool) -> 
     if dry_run:
         return entry
     before = ""
-    if current.pk is None:
+    if current.version == 0:  # not stored yet
         _take_over(current, entry)
         Model.save(current, force_insert=True)
     else:
@@ -897,7 +907,7 @@ def _reachable(
     if found is not None:
         return found
     if to is None:
-        raise StageRefused(_("Choose a stage."))
+        raise StageRefused(STAGE_NEEDED)
     if to.pk == stage.pk:
         raise StageRefused(
             _("%(number)s is in %(stage)s already.") % {"number": current.number, "stage": stage}
@@ -909,7 +919,7 @@ def _reachable(
     )
 
 
-def _check_number(number: Decimal | None, refusal: type[Refused], *, missing: str) -> None:
+def _check_number(number: Decimal | None, refusal: type[Refused], *, missing: str | Promise) -> None:
     """Above 0, with at most two decimals, and not too large to store."""
     if number is None or not Decimal(number).is_finite() or number <= 0:
         raise refusal(missing)
@@ -971,13 +981,13 @@ def _reason_for(outcome: Outcome, reason: CloseReason | None) -> CloseReason:
 
 def _check_reason_in_words(note: str) -> None:
     if not note.strip():
-        raise NoteRefused(_("Say in a few words why."))
+        raise NoteRefused(WORDS_NEEDED)
 
 
 def _checked_description(description: str) -> str:
     description = " ".join(description.split())
     if not description:
-        raise DescriptionRefused(_("A description is needed. Say in a few words what it is about."))
+        raise DescriptionRefused(DESCRIPTION_NEEDED)
     if len(description) > LONGEST_DESCRIPTION:
         raise DescriptionRefused(
             _("A description has at most %(n)d characters.") % {"n": LONGEST_DESCRIPTION}
@@ -987,7 +997,7 @@ def _checked_description(description: str) -> str:
 
 def _usable_contact(contact: Contact | None) -> Contact:
     if contact is None:
-        raise ContactRefused(_("A contact is needed. Choose whom it is for."))
+        raise ContactRefused(CONTACT_NEEDED)
     contact = Contact.objects.select_related("company").get(pk=contact.pk)
     if contact.is_privacy_blocked or (contact.company is not None and contact.company.is_privacy_blocked):
         raise ContactRefused(
@@ -998,7 +1008,7 @@ def _usable_contact(contact: Contact | None) -> Contact:
 
 def _assignable_salesperson(salesperson: Salesperson | None) -> Salesperson:
     if salesperson is None:
-        raise SalespersonRefused(_("A salesperson is needed. Choose who works on it."))
+        raise SalespersonRefused(SALESPERSON_NEEDED)
     salesperson = Salesperson.objects.get(pk=salesperson.pk)
     if salesperson.is_blocked:
         raise SalespersonRefused(
@@ -1009,7 +1019,7 @@ def _assignable_salesperson(salesperson: Salesperson | None) -> Salesperson:
 
 def _available_cycle(cycle: SalesCycle | None) -> SalesCycle:
     if cycle is None:
-        raise CycleRefused(_("A sales cycle is needed. Choose how it will be sold."))
+        raise CycleRefused(CYCLE_NEEDED)
     cycle = SalesCycle.objects.get(pk=cycle.pk)
     if cycle.is_blocked:
         raise CycleRefused(_("The sales cycle %(cycle)s is blocked. Choose another one.") % {"cycle": cycle})

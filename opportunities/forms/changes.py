@@ -4,12 +4,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from contacts.pickers import ContactChoiceField
 from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from contacts.pickers import ContactChoiceField
 from crm.templatetags.kansen import day, money, percent
 from opportunities import operations
 from opportunities.models import CloseReason, Opportunity, OpportunityEntry, Outcome, Priority, Status
@@ -32,19 +32,31 @@ class DateInput(forms.DateInput):
         super().__init__(attrs, format="%Y-%m-%d")
 
 
-def amount_field(label: str | Promise) -> forms.DecimalField:
-    """An amount of money; whether it is needed the operation says."""
-    return forms.DecimalField(label=label, max_digits=14, decimal_places=2, required=False)
+def needed(message: Promise) -> dict[str, str]:
+    """What an empty field says: the operation's own words."""
+    return {"required": message}  # type: ignore[dict-item]
+
+
+def amount_field(label: str | Promise, message: Promise) -> forms.DecimalField:
+    """An amount of money."""
+    return forms.DecimalField(label=label, max_digits=14, decimal_places=2, error_messages=needed(message))
 
 
 class EstimateFields(forms.Form):
     """Value, chance and closing date."""
 
-    value = amount_field(gettext_lazy("Estimated value"))
+    value = amount_field(gettext_lazy("Estimated value"), operations.VALUE_NEEDED)
     chance_percent = forms.DecimalField(
-        label=gettext_lazy("Chance of success %"), max_digits=5, decimal_places=2, required=False
+        label=gettext_lazy("Chance of success %"),
+        max_digits=5,
+        decimal_places=2,
+        error_messages=needed(operations.CHANCE_NEEDED),
     )
-    closes_on = forms.DateField(label=gettext_lazy("Estimated close"), required=False, widget=DateInput())
+    closes_on = forms.DateField(
+        label=gettext_lazy("Estimated close"),
+        widget=DateInput(),
+        error_messages=needed(operations.CLOSING_DATE_NEEDED),
+    )
 
     def estimate(self) -> Estimate:
         """What was typed."""
@@ -65,7 +77,6 @@ class ChangeForm(forms.Form):
     title: str | Promise = ""
     submit_label: str | Promise = ""
     danger = False
-    previews = True
     field_order_last = ("on", "note")
 
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
@@ -147,7 +158,10 @@ class MoveForm(EstimateFields, ChangeForm):
     operation = "move"
 
     to = forms.ModelChoiceField(
-        label=gettext_lazy("Stage"), queryset=SalesCycleStage.objects.none(), required=False, empty_label=None
+        label=gettext_lazy("Stage"),
+        queryset=SalesCycleStage.objects.none(),
+        empty_label=None,
+        error_messages=needed(operations.STAGE_NEEDED),
     )
     offered_for = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -247,7 +261,7 @@ class CloseForm(ChangeForm):
     reason = forms.ModelChoiceField(
         label=gettext_lazy("Reason"), queryset=CloseReason.objects.all(), required=False, empty_label="–"
     )
-    amount = amount_field(gettext_lazy("Sale amount"))
+    amount = amount_field(gettext_lazy("Sale amount"), operations.AMOUNT_NEEDED)
 
     field_order = ("outcome", "reason", "amount")
 
@@ -267,6 +281,7 @@ class CloseForm(ChangeForm):
             field.help_text = _("There is no reason yet. A sales manager adds them under Close reasons.")
         self.initial.setdefault("amount", plain(self.opportunity.estimated_value))
         self.fields["on"].label = _("Closed on")
+        self.fields["amount"].required = outcome == Outcome.WON
         if outcome == Outcome.LOST:
             del self.fields["amount"]
             self.danger = True
@@ -383,7 +398,9 @@ class DescribeForm(forms.Form):
     """Change what an opportunity is called and how urgent it is."""
 
     description = forms.CharField(
-        label=gettext_lazy("Description"), max_length=operations.LONGEST_DESCRIPTION, required=False
+        label=gettext_lazy("Description"),
+        max_length=operations.LONGEST_DESCRIPTION,
+        error_messages=needed(operations.DESCRIPTION_NEEDED),
     )
     priority = forms.ChoiceField(label=gettext_lazy("Priority"), choices=Priority.choices)
     seen_description = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)

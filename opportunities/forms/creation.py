@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from contacts.pickers import ContactChoiceField
 from django import forms
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from contacts.pickers import ContactChoiceField
 from crm.dates import today
 from opportunities import operations
-from opportunities.forms.changes import DateInput, EstimateFields
+from opportunities.forms.changes import DateInput, EstimateFields, needed
 from opportunities.models import Opportunity, Priority
 from opportunities.operations import Estimate
 from salescycles.models import SalesCycle
@@ -22,13 +22,19 @@ class NewOpportunityForm(EstimateFields):
     description = forms.CharField(
         label=_("Description"),
         max_length=operations.LONGEST_DESCRIPTION,
-        required=False,
+        error_messages=needed(operations.DESCRIPTION_NEEDED),
         help_text=_("What may be sold, in a few words."),
     )
     salesperson = forms.ModelChoiceField(
-        label=_("Salesperson"), queryset=Salesperson.objects.none(), required=False
+        label=_("Salesperson"),
+        queryset=Salesperson.objects.none(),
+        error_messages=needed(operations.SALESPERSON_NEEDED),
     )
-    cycle = forms.ModelChoiceField(label=_("Sales cycle"), queryset=SalesCycle.objects.none(), required=False)
+    cycle = forms.ModelChoiceField(
+        label=_("Sales cycle"),
+        queryset=SalesCycle.objects.none(),
+        error_messages=needed(operations.CYCLE_NEEDED),
+    )
     priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, initial=Priority.NORMAL)
     on = forms.DateField(label=_("Created on"), widget=DateInput())
     starts_now = forms.BooleanField(
@@ -40,7 +46,11 @@ class NewOpportunityForm(EstimateFields):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        self.fields["contact"] = ContactChoiceField(user=user, label=_("Contact"), required=False)
+        for name in ("value", "chance_percent", "closes_on"):
+            self.fields[name].required = False
+        self.fields["contact"] = ContactChoiceField(
+            user=user, label=_("Contact"), error_messages=needed(operations.CONTACT_NEEDED)
+        )
         people = Salesperson.objects.worked_by(user).assignable().order_by("name")
         cycles = SalesCycle.objects.available().order_by("-is_default", "description")
         for name, queryset in (("salesperson", people), ("cycle", cycles)):

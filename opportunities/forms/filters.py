@@ -39,11 +39,13 @@ class OpportunityFilterForm(forms.Form):
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         stages = SalesCycleStage.objects.select_related("cycle").order_by("cycle__description", "position")
         self._choose_from("stage", stages)
         self._choose_from("salesperson", Salesperson.objects.seen_by(user).order_by("name"))
         self._choose_from("contact", Contact.objects.visible_to(user))
+        for visible in self.visible_fields():
+            visible.field.widget.attrs["class"] = "form-select"
         field = self.fields["stage"]
         assert isinstance(field, forms.ModelChoiceField)
         groups: dict[str, list[tuple[int, str]]] = {}
