@@ -1,0 +1,126 @@
+"""How amounts, percentages and days read in the two languages."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.template import Context, Template
+from django.test import RequestFactory
+from django.utils import translation
+
+from crm.templatetags import kansen
+from crm.templatetags.kansen import NBSP
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        ("", ""),
+        (0, "€0"),
+        (Decimal("0.00"), "€0"),
+        (Decimal(1200), "€1,200"),
+        (Decimal("1200.0000000000"), "€1,200"),
+        (Decimal("1234567.89"), "€1,234,567.89"),
+        (Decimal("1234.5"), "€1,234.50"),
+        (Decimal("1234.567"), "€1,234.57"),
+        (Decimal("0.004"), "€0"),
+        (Decimal("999999999999.99"), "€999,999,999,999.99"),
+        (-5, "-€5"),
+    ],
+)
+@pytest.mark.parametrize("language", ["en-gb", "en-us"])
+def test_money(language, value, expected):
+    with translation.override(language):
+        assert kansen.money(value) == expected
+
+
+def test_money_in_another_currency(settings):
+    settings.CURRENCY = "JPY"
+
+    with translation.override("en-gb"):
+        assert kansen.money(Decimal(1500)) == "JP¥1,500"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        ("", ""),
+        (0, f"0{NBSP}%"),
+        (Decimal("10.890000"), f"10.89{NBSP}%"),
+        (Decimal("33.50"), f"33.5{NBSP}%"),
+        (Decimal("12.345678"), f"12.35{NBSP}%"),
+        (Decimal("100.00"), f"100{NBSP}%"),
+        (Decimal("0.004"), f"0{NBSP}%"),
+    ],
+)
+@pytest.mark.parametrize("language", ["en-gb", "en-us"])
+def test_percent(language, value, expected):
+    with translation.override(language):
+        assert kansen.percent(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [("en-gb", "23 Mar 2026"), ("en-us", "Mar 23, 2026"), ("xx", "23 Mar 2026"), (None, "23 Mar 2026")],
+)
+def test_day(language, expected):
+    with translation.override(language):
+        assert kansen.day(date(2026, 3, 23)) == expected
+        assert kansen.day(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "since"),
+    [
+        (date(2026, 3, 23), "today", 0),
+        (date(2026, 3, 24), "tomorrow", 0),
+        (date(2026, 3, 25), "in 2 days", 0),
+        (date(2027, 3, 23), "in 365 days", 0),
+        (date(2026, 3, 22), "yesterday", 1),
+        (date(2026, 3, 21), "2 days ago", 2),
+        (date(2025, 3, 23), "365 days ago", 365),
+        (None, "", 0),
+    ],
+)
+@time_machine.travel("2026-03-23T12:00Z", tick=False)
+def test_distance_of_a_day(value, words, since):
+    assert kansen.days_from_today(value) == words
+    assert kansen.days_since(value) == since
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 days"), (1, "1 day"), (2, "2 days")])
+def test_days_in_words(count, words):
+    assert kansen.days(count) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [
+        ("Ann Peeters", "AP"),
+        ("Ann Marie van den Berg", "AB"),
+        ("Ann", "A"),
+        ("ann peeters", "AP"),
+        ("  ", ""),
+        ("", ""),
+    ],
+)
+def test_initials(name, letters):
+    assert kansen.initials(name) == letters
+
+
+def test_query_with_changes_drops_and_goes_to_page_one():
+    request = RequestFactory().get("/", {"sort": "name", "status": "open", "after": "abc", "before": "def"})
+    template = Template("{% load kansen %}{% query_with sort='-name' status=nothing q='a & b' %}")
+
+    html = template.render(Context({"request": request, "nothing": None}))
+
+    assert html == "?sort=-name&amp;q=a+%26+b"
+
+
+def test_filters_escape_what_they_are_given():
+    template = Template("{% load kansen %}{{ name|initials }}")
+
+    assert template.render(Context({"name": "<b> >x"})) == "&lt;&gt;"
