@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise, StrPromise
 
 from contacts.pickers import ContactChoiceField
 from crm.templatetags.kansen import day, money, percent
@@ -32,12 +32,12 @@ class DateInput(forms.DateInput):
         super().__init__(attrs, format="%Y-%m-%d")
 
 
-def needed(message: Promise) -> dict[str, str]:
+def needed(message: StrPromise) -> dict[str, StrOrPromise]:
     """What an empty field says: the operation's own words."""
-    return {"required": message}  # type: ignore[dict-item]
+    return {"required": message}
 
 
-def amount_field(label: str | Promise, message: Promise) -> forms.DecimalField:
+def amount_field(label: StrOrPromise, message: StrPromise) -> forms.DecimalField:
     """An amount of money."""
     return forms.DecimalField(label=label, max_digits=14, decimal_places=2, error_messages=needed(message))
 
@@ -74,8 +74,8 @@ class ChangeForm(forms.Form):
     """A change of one opportunity, drawn from the version in ``seen``."""
 
     operation = ""
-    title: str | Promise = ""
-    submit_label: str | Promise = ""
+    title: StrOrPromise = ""
+    submit_label: StrOrPromise = ""
     danger = False
     field_order_last = ("on", "note")
 
@@ -132,8 +132,7 @@ class ChangeForm(forms.Form):
 
     def redraw(self) -> None:
         """Carry the version there is now, so that the next attempt is made on what the person now sees."""
-        self.data = self.data.copy()
-        self.data["seen"] = str(self.opportunity.version)
+        self.data = {**dict(self.data.items()), "seen": str(self.opportunity.version)}
 
 
 class StartForm(EstimateFields, ChangeForm):
@@ -358,8 +357,6 @@ class ReassignForm(ChangeForm):
     """Give it to somebody else, or to another contact."""
 
     operation = "reassign"
-    title = gettext_lazy("Reassign")
-    submit_label = gettext_lazy("Reassign")
 
     salesperson = forms.ModelChoiceField(
         label=gettext_lazy("Salesperson"), queryset=Salesperson.objects.none(), empty_label=None
@@ -372,6 +369,7 @@ class ReassignForm(ChangeForm):
             user=self.user, current=self.opportunity.contact, label=_("Contact")
         )
         self.initial.setdefault("contact", self.opportunity.contact)
+        self.title = self.submit_label = _("Reassign")
         field = self.fields["salesperson"]
         assert isinstance(field, forms.ModelChoiceField)
         if self.user.is_manager():
@@ -416,8 +414,7 @@ class DescribeForm(forms.Form):
 
     def redraw(self) -> None:
         """Carry the description there is now."""
-        self.data = self.data.copy()
-        self.data["seen_description"] = self.opportunity.description
+        self.data = {**dict(self.data.items()), "seen_description": self.opportunity.description}
 
 
 class DeleteForm(forms.Form):

@@ -39,7 +39,7 @@ class OpportunityFilterForm(forms.Form):
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         stages = SalesCycleStage.objects.select_related("cycle").order_by("cycle__description", "position")
         self._choose_from("stage", stages)
         self._choose_from("salesperson", Salesperson.objects.seen_by(user).order_by("name"))

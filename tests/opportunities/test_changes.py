@@ -259,7 +259,8 @@ def test_move_after_somebody_closed_it_says_so(as_seller, manager, opportunity, 
     seen = opportunity.version
     operations.close(opportunity=opportunity, outcome="LOST", reason=lost_reason, by=manager, on=today())
 
-    response = as_seller.post(url("move", opportunity), typed(opportunity, seen=seen))
+    to = stage(opportunity, "Present")
+    response = as_seller.post(url("move", opportunity), typed(opportunity, seen=seen, to=to.pk))
 
     assert response.status_code == 409
     assert f"{opportunity.number} was lost on" in response.content.decode()

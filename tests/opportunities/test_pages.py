@@ -289,10 +289,10 @@ def test_panel_of_an_unknown_contact_is_not_found(as_seller):
 # New ones
 
 
-def new(contact, person, sold_by, **fields):
+def new(company, person, sold_by, /, **fields):
     return {
         "description": "Dock scheduling",
-        "contact": contact.number,
+        "contact": company.number,
         "salesperson": person.pk,
         "cycle": sold_by.pk,
         "priority": "NORMAL",
