@@ -1,11 +1,11 @@
 """Who may use a view, by role. Whether one may touch this row is a question for its queryset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from crm.http import CrmRequest
 
@@ -29,6 +29,11 @@ def sellers_only(view: View[Arguments]) -> View[Arguments]:
 def managers_only(view: View[Arguments]) -> View[Arguments]:
     """For sales managers."""
     return _only(lambda user: user.is_manager(), view)
+
+
+def attempted_address(request: HttpRequest, credentials: Mapping[str, str] | None) -> str:
+    """Under which name django-axes counts an attempt to sign in: addresses are the same in any case."""
+    return str((credentials or request.POST).get("username") or "").strip().lower()[:255]
 
 
 def _only(may: "Callable[[User], bool]", view: View[Arguments]) -> View[Arguments]:

@@ -22,7 +22,7 @@ from salespeople.forms import (
     TeamForm,
     ThemeForm,
 )
-from salespeople.models import Salesperson, Team
+from salespeople.models import Salesperson, Team, User
 
 SORTS = ("name", "code", "job_title", "team__name", "email")
 
@@ -55,7 +55,7 @@ class PasswordChange(PasswordChangeView):
 def preferences(request: CrmRequest) -> HttpResponse:
     """One's own name, time zone, language and appearance."""
     # The form fills the instance it is given, and the page around a refused form shows the user as stored.
-    stored = type(request.user).objects.get(pk=request.user.pk)
+    stored = User.objects.get(pk=request.user.pk)
     form = PreferencesForm(request.POST or None, instance=stored)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -84,6 +84,16 @@ def salesperson_list(request: CrmRequest) -> HttpResponse:
     salespeople = form.filter(Salesperson.objects.visible_to(request.user)).select_related("team")
     page = keyset_page(salespeople, sorts=SORTS, params=request.GET, default="name")
     context = {"form": form, "asked": form.cleaned_data, "page": page, "items": page.rows}
+    if form.is_narrowed:
+        context |= {
+            "empty_title": _("No salesperson fits"),
+            "empty_text": _("Try fewer letters, or another team."),
+        }
+    else:
+        context |= {
+            "empty_title": _("No salespeople yet"),
+            "empty_text": _("Every opportunity belongs to one of them. They need not sign in."),
+        }
     return render(request, "salespeople/salesperson_list.html", context)
 
 
@@ -154,9 +164,13 @@ def delete_salesperson(request: CrmRequest, pk: int) -> HttpResponse:
 def team_list(request: CrmRequest) -> HttpResponse:
     """Teams, their manager and their members."""
     teams = Team.objects.with_people().order_by("name", "pk")
-    return render(
-        request, "salespeople/team_list.html", {"items": teams, "may_change": request.user.is_manager()}
-    )
+    context = {
+        "items": teams,
+        "may_change": request.user.is_manager(),
+        "empty_title": _("No teams yet"),
+        "empty_text": _("Salespeople of a team work under one manager, who may act for all of them."),
+    }
+    return render(request, "salespeople/team_list.html", context)
 
 
 @require_http_methods(["GET", "POST"])
