@@ -731,7 +731,10 @@ def _locked(opportunity: Opportunity, *, dry_run: bool) -> Iterator[Opportunity]
     """The opportunity as it is stored now, its row locked until the operation is over."""
     rows = Opportunity.objects.select_related("cycle", "stage", "contact", "company", "salesperson")
     with _transaction(dry_run):
-        current = (rows if dry_run else rows.select_for_update(of=("self",))).get(pk=opportunity.pk)
+        if not dry_run:
+            # The lock first, alone: after a wait PostgreSQL re-reads the locked row, but not the ones joined to it.
+            Opportunity.objects.select_for_update().only("pk").get(pk=opportunity.pk)
+        current = rows.get(pk=opportunity.pk)
         yield current
     if not dry_run:
         opportunity.__dict__.update(current.__dict__)  # the caller's object says what is stored now
