@@ -16,7 +16,7 @@ from contacts.pickers import ContactPicker as ContactPicker
 from crm.deletion import what_uses
 from salespeople.models import Salesperson, User
 
-VAT_NUMBER = re.compile(r"(?:[A-Z]{2}[0-9A-Z]{2,13}|[0-9]{4,15})")
+VAT_NUMBER = re.compile(r"(?:[A-Z]{2}(?=[A-Z]*[0-9])[0-9A-Z]{2,13}|[0-9]{4,15})")
 EU_PREFIXES = {"EL": "GR", "XI": "GB"}  # where a VAT number does not begin with the code of its country
 INHERITED = ("address", "address_2", "postcode", "city", "region", "country", "language")
 LONGEST_NAME = 100
