@@ -399,6 +399,7 @@ class Opportunity(Facts):
     objects = OpportunityQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # relations, too, read and refuse through it
         verbose_name = _("opportunity")
         verbose_name_plural = _("opportunities")
         indexes = [
@@ -510,6 +511,7 @@ class OpportunityEntry(Facts):
     objects = OpportunityEntryQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("opportunity entry")
         verbose_name_plural = _("opportunity entries")
         constraints = [

@@ -290,6 +290,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "opportunity",
                 "verbose_name_plural": "opportunities",
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
@@ -549,6 +550,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "opportunity entry",
                 "verbose_name_plural": "opportunity entries",
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddIndex(
