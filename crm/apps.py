@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,3 +8,10 @@ class CrmConfig(AppConfig):
 
     name = "crm"
     verbose_name = _("Kansen")
+
+
+class KansenAdminConfig(admin_apps.AdminConfig):
+    """Django's admin with Kansen's own site."""
+
+    default = False  # settings name it; "crm" alone means the project package
+    default_site = "crm.admin.KansenAdminSite"

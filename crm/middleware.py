@@ -13,9 +13,10 @@ def user_locale(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
     def middleware(request: HttpRequest) -> HttpResponse:
         if not request.user.is_authenticated:
             return get_response(request)
-        with timezone.override(ZoneInfo(request.user.time_zone)), translation.override(request.user.language):
+        language = request.user.language  # asked now: after signing out there is no user
+        with timezone.override(ZoneInfo(request.user.time_zone)), translation.override(language):
             response = get_response(request)
-            response.headers.setdefault("Content-Language", request.user.language)
+            response.headers.setdefault("Content-Language", language)
             return response
 
     return middleware
