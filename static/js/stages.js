@@ -1,5 +1,5 @@
 // The table of stages: rows move by buttons or by their handle, and the positions follow.
-// Without this script the positions are numbers to type.
+// Without this script the positions are numbers to type, and "Add a stage" asks the server for a row.
 "use strict";
 (() => {
   const field = (row, name) => row.querySelector(`[name$="-${name}"]`);
@@ -62,7 +62,10 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-up], [data-down]");
     if (button) moveByButton(button);
-    else if (event.target.closest("[data-add-stage]")) addRow();
+    else if (event.target.closest("[data-add-stage]")) {
+      event.preventDefault(); // it is a submit button
+      addRow();
+    }
   });
 
   // A new row gets its position as soon as it has a name.
@@ -118,4 +121,18 @@
   document.addEventListener("pointerup", () => end(true));
   document.addEventListener("pointercancel", () => end(false));
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") end(false); });
+
+  // What was typed is not lost by leaving: the browser asks first, and a dialog that would replace the page is a page.
+  const unsaved = () => document.querySelector("[data-guarded][data-dirty]");
+  const touch = (event) => {
+    const form = event.target.closest("[data-guarded]");
+    if (form && event.target.name !== "value") form.dataset.dirty = "";
+  };
+  document.addEventListener("input", touch);
+  document.addEventListener("change", touch);
+  document.addEventListener("submit", (event) => { delete event.target.dataset.dirty; });
+  addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
+  document.addEventListener("click", (event) => {
+    if (unsaved() && event.target.closest("a[data-dialog]")) event.stopPropagation();
+  }, true);
 })();
