@@ -1,0 +1,165 @@
+"""Every page at 1360 and 360 px, light and dark: axe finds nothing, nothing runs off the side, no complaint."""
+
+import pytest
+from django.urls import reverse
+
+from opportunities import operations
+from salespeople.models import Role
+from tests.factories import (
+    CloseReasonFactory,
+    CompanyFactory,
+    OpportunityFactory,
+    PersonFactory,
+    SalespersonFactory,
+    TeamFactory,
+    cycle_with_stages,
+    lost_opportunity,
+    user_with_role,
+    won_opportunity,
+)
+
+
+@pytest.fixture
+def world():
+    """A small company with something of everything, seen by its sales manager."""
+    user = user_with_role(Role.SALES_MANAGER, name="Tom Maes")
+    team = TeamFactory(name="Benelux")
+    person = SalespersonFactory(user=user, name="Tom Maes", team=team, phone="+3292334455")
+    company = CompanyFactory(name="Acme Logistics NV", city="Gent", salesperson=person)
+    shared = {"salesperson": person, "contact": company, "by": user}
+    cycle = cycle_with_stages("Qualify", "Present", "Propose", is_default=True)
+    CloseReasonFactory(outcome="WON")
+    return {
+        "user": user,
+        "team": team,
+        "salesperson": person,
+        "company": company,
+        "person": PersonFactory(company=company, email="ann@acme.example"),
+        "cycle": cycle,
+        "reason": CloseReasonFactory(outcome="LOST", description="Too expensive"),
+        "new": OpportunityFactory(cycle=cycle, **shared),
+        "open": OpportunityFactory(cycle=cycle, started=True, description="Warehouse automation", **shared),
+        "won": won_opportunity(cycle=cycle, **shared),
+        "lost": lost_opportunity(cycle=cycle, **shared),
+    }
+
+
+PAGES = [
+    ("opportunities:list", None),
+    ("opportunities:new", None),
+    *[("opportunities:detail", state) for state in ("new", "open", "won", "lost")],
+    *[(f"opportunities:{name}", "open") for name in ("move", "revise", "close", "undo", "reassign", "edit")],
+    ("opportunities:start", "new"),
+    ("opportunities:reopen", "lost"),
+    ("opportunities:delete", "won"),
+    ("opportunities:for-contact", "company"),
+    ("opportunities:for-salesperson", "salesperson"),
+    ("opportunities:reason-list", None),
+    ("opportunities:reason-new", None),
+    ("opportunities:reason-edit", "reason"),
+    ("opportunities:reason-delete", "reason"),
+    ("contacts:list", None),
+    ("contacts:new", None),
+    ("contacts:detail", "company"),
+    ("contacts:detail", "person"),
+    ("contacts:edit", "company"),
+    ("contacts:edit", "person"),
+    ("contacts:delete", "company"),
+    ("salespeople:list", None),
+    ("salespeople:new", None),
+    ("salespeople:detail", "salesperson"),
+    ("salespeople:edit", "salesperson"),
+    ("salespeople:delete", "salesperson"),
+    ("salespeople:team-list", None),
+    ("salespeople:team-new", None),
+    ("salespeople:team-edit", "team"),
+    ("salespeople:team-delete", "team"),
+    ("salespeople:preferences", None),
+    ("password-change", None),
+    ("salescycles:list", None),
+    ("salescycles:new", None),
+    ("salescycles:detail", "cycle"),
+    ("salescycles:edit", "cycle"),
+    ("salescycles:delete", "cycle"),
+]
+ADMIN_PAGES = [
+    ("admin:index", None),
+    ("admin:opportunities_opportunity_changelist", None),
+    ("admin:opportunities_opportunity_change", "open"),
+    ("admin:contacts_contact_change", "company"),
+    ("admin:salescycles_salescycle_change", "cycle"),
+    ("admin:salespeople_user_changelist", None),
+]
+
+
+def overflow(page):
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def test_every_page_is_in_order(page, every_screen, sign_in, world, axe):
+    sign_in(world["user"])
+
+    for name, key in PAGES:
+        page.goto(reverse(name, args=[world[key].pk] if key else []))
+        page.wait_for_load_state("networkidle")
+        axe()
+        assert overflow(page) <= 0, f"{name} runs off the side"
+
+
+def test_the_admin_is_in_order(page, sign_in, world, axe):
+    sign_in(world["user"])
+
+    for name, key in ADMIN_PAGES:
+        page.goto(reverse(name, args=[world[key].pk] if key else []))
+        axe(options={"preload": False, "rules": {"aria-prohibited-attr": {"enabled": False}}})
+
+
+def test_dialogs_and_menus_are_in_order(page, every_screen, sign_in, world, axe):
+    sign_in(world["user"])
+    page.goto(world["open"].get_absolute_url())
+
+    for name in ("Move to Present", "Won…", "Reassign…", "Edit"):
+        page.get_by_role("link", name=name).click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").or_(
+            page.get_by_role("dialog").get_by_role("link", name="Cancel")
+        ).wait_for()
+        page.wait_for_load_state("networkidle")
+        axe()
+        page.keyboard.press("Escape")
+
+
+def test_sign_in_and_errors_are_in_order(page, every_screen, sign_in, axe, world):
+    page.goto(reverse("sign-in"))
+    axe()
+
+    sign_in(user_with_role(Role.VIEWER))
+    for path, heading in [
+        (reverse("opportunities:detail", args=[424242]), "404"),
+        (reverse("opportunities:new"), "403"),
+    ]:
+        page.goto(path)
+        assert heading in page.locator("main").inner_text()
+        axe()
+        assert overflow(page) <= 0
+
+
+def test_empty_lists_teach(page, every_screen, sign_in, axe):
+    sign_in(user_with_role(Role.SALES_MANAGER))
+
+    for name in ("opportunities:list", "contacts:list", "salescycles:list", "salespeople:list"):
+        page.goto(reverse(name))
+        axe()
+        assert overflow(page) <= 0
+
+
+def test_moved_first_page_is_in_order(page, sign_in, world, axe):
+    won, user = world["won"], world["user"]
+    sign_in(user)
+    page.goto(reverse("opportunities:delete", args=[won.pk]))
+    operations.reopen(opportunity=won, note="again", by=user, on=won.changed_on)
+    operations.undo(opportunity=won, note="no", by=user, on=won.changed_on)
+
+    page.get_by_role("button", name="Delete").click()
+
+    page.get_by_role("heading", name="Somebody moved this first").wait_for()
+    axe()
