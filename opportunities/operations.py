@@ -57,6 +57,7 @@ from salespeople.models import Salesperson, User
 
 LARGEST_VALUE = Decimal("999999999999.99")
 LONGEST_DESCRIPTION = 100
+LONGEST_EXTERNAL_ID = 100
 LONGEST_NOTE = 2000
 
 
@@ -111,7 +112,7 @@ class AlreadyStarted(Refused):
 
 
 class DateRefused(Refused):
-    """The date of change is missing, lies before the last change, or in the future."""
+    """The date of change lies before the last change, or in the future."""
 
     field = "on"
 
@@ -159,15 +160,21 @@ class AmountRefused(Refused):
 
 
 class NoteRefused(Refused):
-    """A reason in words is missing, or longer than the ledger holds."""
+    """A reason in words is missing, longer than the ledger holds, or cannot be stored."""
 
     field = "note"
 
 
 class DescriptionRefused(Refused):
-    """The description is missing or too long."""
+    """The description is missing, too long, or cannot be stored."""
 
     field = "description"
+
+
+class ExternalIdRefused(Refused):
+    """The external id is taken, too long, or cannot be stored."""
+
+    field = "external_id"
 
 
 class SalespersonRefused(Refused):
@@ -337,7 +344,7 @@ def create(
 
     The parts of ``estimate`` may wait until it is started; those that are given must be right. Raises
     ``DescriptionRefused``, ``ContactRefused``, ``SalespersonRefused``, ``CycleRefused``, ``DateRefused``,
-    ``ValueRefused``, ``ChanceRefused``, ``ClosingDateRefused`` or ``NoteRefused``.
+    ``ValueRefused``, ``ChanceRefused``, ``ClosingDateRefused``, ``ExternalIdRefused`` or ``NoteRefused``.
     """
     with _transaction(dry_run):
         description = _checked_description(description)
@@ -348,6 +355,7 @@ def create(
             raise DateRefused(_("The date lies in the future. Choose today or earlier."))
         estimate = estimate or Estimate(None, None, None)
         _check_given_estimate(estimate, on)
+        _check_external_id(external_id)
         opportunity = Opportunity(
             number="" if dry_run else next_number("OP"),
             external_id=external_id,
@@ -729,12 +737,11 @@ def _transaction(dry_run: bool) -> Iterator[None]:
 @contextmanager
 def _locked(opportunity: Opportunity, *, dry_run: bool) -> Iterator[Opportunity]:
     """The opportunity as it is stored now, its row locked until the operation is over."""
-    rows = Opportunity.objects.select_related("cycle", "stage", "contact", "company", "salesperson")
+    rows = Opportunity.objects.all()
     with _transaction(dry_run):
-        if not dry_run:
-            # The lock first, alone: after a wait PostgreSQL re-reads the locked row, but not the ones joined to it.
-            Opportunity.objects.select_for_update().only("pk").get(pk=opportunity.pk)
-        current = rows.get(pk=opportunity.pk)
+        # The row alone: after a wait PostgreSQL re-reads the locked row, but not any that are joined to it. What it
+        # points to is read when an operation needs it.
+        current = (rows if dry_run else rows.select_for_update()).get(pk=opportunity.pk)
         yield current
     if not dry_run:
         opportunity.__dict__.update(current.__dict__)  # the caller's object says what is stored now
@@ -805,6 +812,8 @@ def _next_entry(current: Opportunity, action: Action, *, by: User, on: date, not
     """A new entry that says what is true now; the operation then changes what it changes."""
     if len(note) > LONGEST_NOTE:
         raise NoteRefused(_("A note has at most %(n)d characters.") % {"n": LONGEST_NOTE})
+    if not _can_be_stored(note):
+        raise NoteRefused(_("The note holds a character that cannot be stored. Take it out."))
     entry = OpportunityEntry(
         opportunity=current,
         sequence=current.version + 1,
@@ -968,6 +977,7 @@ def _reason_for(outcome: Outcome, reason: CloseReason | None) -> CloseReason:
         raise ReasonRefused(
             _("A reason is needed. Choose why it was %(outcome)s.") % {"outcome": outcome.label.lower()}
         )
+    reason = CloseReason.objects.get(pk=reason.pk)
     if reason.outcome != outcome:
         raise ReasonRefused(
             _("“%(reason)s” is a reason for %(other)s. Choose one for %(outcome)s.")
@@ -995,7 +1005,29 @@ def _checked_description(description: str) -> str:
         raise DescriptionRefused(
             _("A description has at most %(n)d characters.") % {"n": LONGEST_DESCRIPTION}
         )
+    if not _can_be_stored(description):
+        raise DescriptionRefused(_("The description holds a character that cannot be stored. Take it out."))
     return description
+
+
+def _check_external_id(external_id: str) -> None:
+    if len(external_id) > LONGEST_EXTERNAL_ID:
+        raise ExternalIdRefused(
+            _("An external id has at most %(n)d characters.") % {"n": LONGEST_EXTERNAL_ID}
+        )
+    if not _can_be_stored(external_id):
+        raise ExternalIdRefused(_("The external id holds a character that cannot be stored. Take it out."))
+    taken = external_id and Opportunity.objects.filter(external_id=external_id).first()
+    if taken:
+        raise ExternalIdRefused(
+            _("%(number)s has the external id %(external_id)s already.")
+            % {"number": taken.number, "external_id": external_id}
+        )
+
+
+def _can_be_stored(text: str) -> bool:
+    """Whether every database takes the text: none stores NUL, nor half of a surrogate pair."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _usable_contact(contact: Contact | None) -> Contact:
