@@ -306,6 +306,8 @@ class PositionInline(ByRole, admin.TabularInline[Any, Any]):
         formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
         if formfield and isinstance(formfield.widget, RelatedFieldWidgetWrapper):
             formfield.widget = formfield.widget.widget  # no room in a row for the buttons beside it
+        if formfield:
+            formfield.widget.attrs["aria-label"] = str(formfield.label or db_field.verbose_name)
         return formfield
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
