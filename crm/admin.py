@@ -260,6 +260,11 @@ def is_key(text: str) -> bool:
 class PositionFormSet(BaseInlineFormSet[Any, Any, Any]):
     """Rows that stand in an order: they may swap positions, and a freed position may be taken at once."""
 
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete")
+
     def save(self, commit: bool = True) -> list[Any]:
         if not commit:
             return super().save(commit=False)
