@@ -289,7 +289,7 @@ def _texts(values: Sequence[Any], formulas: Sequence[Any]) -> tuple[list[str], s
             )
         if cell.data_type == "e":
             problem = problem or _("A cell holds the error %(error)s.") % {"error": cell.value}
-        texts.append(as_text(cell.value))
+        texts.append(_restored(as_text(cell.value)))
     return texts, problem
 
 
@@ -322,8 +322,6 @@ def as_text(value: object) -> str:
     match value:
         case None:
             return ""
-        case str():
-            return _restored(value)
         case bool():
             return "true" if value else "false"
         case datetime():
@@ -391,6 +389,10 @@ class XlsxWriter:
         """Finish the workbook."""
         self._book.save(path)
 
+    def discard(self) -> None:
+        """Close what is open of a workbook that will not be saved."""
+        self._sheet.close()
+
     @staticmethod
     def _cell(value: object) -> object:
         if isinstance(value, str):
@@ -413,7 +415,11 @@ def write_table(path: Path, columns: Iterable[str], *, title: str = "") -> Itera
             if path.suffix.lower() == ".xlsx":
                 part.touch(exist_ok=False)  # fails now rather than after the work
                 workbook = XlsxWriter(columns, title)
-                yield workbook
+                try:
+                    yield workbook
+                except BaseException:
+                    workbook.discard()
+                    raise
                 workbook.save(part)
             else:
                 with part.open("x", encoding="utf-8", newline="") as file:
