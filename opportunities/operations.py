@@ -876,7 +876,7 @@ def _check_seen(current: Opportunity, seen: int | None) -> None:
     if seen is not None and seen != current.version:
         entry = _newest_entry(current)
         raise MovedMeanwhile(
-            _("%(who)s changed this meanwhile: %(what)s, on %(day)s. Look again, then decide.")
+            _("%(who)s changed this meanwhile (%(day)s): %(what)s. Look again, then decide.")
             % {
                 "who": entry.recorded_by,
                 "what": entry.headline,

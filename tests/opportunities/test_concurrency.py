@@ -66,9 +66,8 @@ def test_of_two_moves_from_one_version_one_wins():
     refused = [result for result in results if isinstance(result, operations.MovedMeanwhile)]
     assert (len(won), len(refused)) == (1, 1), results
     assert refused[0].entry == won[0]
-    assert refused[0].message.startswith(
-        f"{won[0].recorded_by.name} changed this meanwhile: Moved to Present"
-    )
+    assert refused[0].message.startswith(f"{won[0].recorded_by.name} changed this meanwhile (23 Mar 2026, ")
+    assert refused[0].message.endswith("): Moved to Present. Look again, then decide.")
     assert own_copy(opportunity).version == 3
     assert opportunity.entries.count() == 3
     assert_ledger_is_clean()
