@@ -32,6 +32,7 @@ class ContactFilterForm(forms.Form):
         label=gettext_lazy("Salesperson"),
         required=False,
         empty_label=gettext_lazy("Everybody"),
+        widget=forms.Select(attrs={"class": "form-select"}),
     )
     company = forms.ModelChoiceField(Contact.objects.none(), required=False)
 
@@ -85,7 +86,7 @@ class ContactForm(forms.ModelForm[Contact]):
     """What companies and persons share. The kind follows from the form, not from what is posted."""
 
     kind: ClassVar[ContactKind]
-    full_width = ("name", "address", "industry_groups", "is_privacy_blocked")
+    full_width = ("name", "address", "address_2", "industry_groups", "is_privacy_blocked")
 
     class Meta:
         model = Contact
@@ -104,6 +105,7 @@ class ContactForm(forms.ModelForm[Contact]):
             "language",
             "is_privacy_blocked",
         ]
+        labels = {"address": gettext_lazy("Street and number"), "address_2": gettext_lazy("Second line")}
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -16,18 +16,17 @@ PROTECTING = (models.PROTECT, models.RESTRICT)
 
 
 def what_uses(instance: models.Model) -> list[str]:
-    """What would be left hanging without ``instance``: ``["12 opportunities", "3 contacts"]``, most first.
+    """What would be left hanging without ``instance``: ``["12 opportunities", "3 contacts"]``.
 
-    Rows that go with it (a stage with its cycle) are no obstacle, but what uses those rows is. Empty when
-    nothing stands in the way.
+    The most come first, parts of other things (entries of opportunities) last. Rows that go with the instance (a
+    stage with its cycle) are no obstacle, but what uses those rows is. Empty when nothing stands in the way.
     """
     counts = []
     for model, condition in _protecting(type(instance), instance.pk, path="").items():
         count = model._base_manager.filter(condition).count()
         if count:
-            counts.append((count, model))
-    counts.sort(key=lambda pair: (-pair[0], pair[1]._meta.label))
-    return [_in_words(count, model) for count, model in counts]
+            counts.append((_is_part(model), -count, model._meta.label, _in_words(count, model)))
+    return [words for *_order, words in sorted(counts)]
 
 
 def delete_unless_used(instance: models.Model) -> list[str]:
@@ -64,6 +63,12 @@ def _protecting(
             for part, condition in parts.items():
                 found[part] |= condition
     return found
+
+
+def _is_part(model: type[models.Model]) -> bool:
+    """Whether rows of this model live and die with a row of another."""
+    keys = (field.remote_field for field in model._meta.concrete_fields)
+    return any(getattr(key, "on_delete", None) is models.CASCADE for key in keys)
 
 
 def _in_words(count: int, model: type[models.Model]) -> str:

@@ -35,8 +35,13 @@ def test_what_uses_counts_a_row_once_that_points_twice():
     company = CompanyFactory()  # the contact of the opportunity and its company, too
     OpportunityFactory(contact=company)
 
-    assert what_uses(company)[0].startswith("1 ")
-    assert sorted(what_uses(company)) == ["1 opportunity", "1 opportunity entry"]
+    assert what_uses(company) == ["1 opportunity", "1 opportunity entry"]
+
+
+def test_what_uses_names_parts_of_other_things_last():
+    opportunity = OpportunityFactory(started=True)
+
+    assert what_uses(opportunity.salesperson) == ["1 opportunity", "2 opportunity entries"]
 
 
 def test_what_uses_looks_through_the_parts_that_go_with_it():
