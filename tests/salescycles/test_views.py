@@ -1,7 +1,11 @@
 """The pages of sales cycles: the list, a cycle's own facts, the default, and deleting."""
 
+import threading
+
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
 from django.urls import reverse
 
 from salescycles.models import ProbabilityMethod, SalesCycle
@@ -219,6 +223,31 @@ def test_make_a_cycle_the_default_moves_it(manager):
     assert response.status_code == 302
     assert list(SalesCycle.objects.filter(is_default=True)) == [after]
     assert before != after
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_make_a_default_at_the_very_same_time_the_last_one_has_it():
+    SalesCycleFactory(is_default=True)
+    barrier, answers = threading.Barrier(2), []
+
+    def make_default(client, url, data):
+        barrier.wait()
+        answers.append(client.post(url, data).status_code)
+        connection.close()
+
+    threads = []
+    for cycle in SalesCycleFactory.create_batch(2):
+        client = Client()
+        client.force_login(user_with_role(Role.SALES_MANAGER))
+        arguments = (client, edit_url(cycle), cycle_data(client, cycle, is_default="on"))
+        threads.append(threading.Thread(target=make_default, args=arguments))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert answers == [302, 302]
+    assert SalesCycle.objects.filter(is_default=True).count() == 1
 
 
 def test_block_a_cycle(manager):
