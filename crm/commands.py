@@ -1,0 +1,35 @@
+"""What the commands of ``manage.py`` have in common: help that a person can read."""
+
+import argparse
+from datetime import date
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+from django.utils.translation import gettext as _
+
+
+class HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of examples as they were written."""
+
+
+class Command(BaseCommand):
+    """A command whose ``--help`` ends with ``examples``."""
+
+    examples = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name,
+            subcommand,
+            **{"epilog": self.examples, "formatter_class": HelpFormatter, **kwargs},
+        )
+
+
+def day(text: str) -> date:
+    """A date typed as 2026-03-23, for ``type=`` of an argument."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            _("“%(text)s” is not a date. Write it as 2026-03-23.") % {"text": text}
+        ) from error
