@@ -1,0 +1,1 @@
+"""A company with eighteen months of business, to try Kansen with: ``manage.py demo``."""
