@@ -4,7 +4,7 @@ Superusers run the site. Sales managers work on the tables that say so; everybod
 do what follows from the role alone: Django's permission rows are not read anywhere in the admin.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,8 +12,12 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
+from django.contrib.admin.widgets import (
+    AutocompleteSelect,
+    AutocompleteSelectMultiple,
+    RelatedFieldWidgetWrapper,
+)
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
@@ -143,10 +147,59 @@ class KansenAdminSite(admin.AdminSite):
         return redirect("admin:index")
 
 
+# Choices that survive nonsense -----------------------------------------------------------------------------------
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a primary key."""
+    return text.isdecimal() and int(text) < 2**63
+
+
+class KeyedSelect(AutocompleteSelect):
+    """A choice by typing; drawn again with a key that cannot be one, it is empty."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
+        return super().optgroups(name, [key for key in value if key == "" or is_key(str(key))], attr)
+
+
+class KeyedSelectMultiple(AutocompleteSelectMultiple):
+    """Choices by typing; the same."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
+        return super().optgroups(name, [key for key in value if is_key(str(key))], attr)
+
+
+class KeyedMultipleChoiceField(forms.ModelMultipleChoiceField[Any]):
+    """Choices of which those that no row can have are refused, before the database is asked."""
+
+    def clean(self, value: Any) -> Any:
+        for key in value or ():
+            if not is_key(str(key)):
+                raise forms.ValidationError(
+                    self.error_messages["invalid_pk_value"], code="invalid_pk_value", params={"pk": key}
+                )
+        return super().clean(value)
+
+
+class KeyedChoices(BaseModelAdmin[Any]):
+    """Forms that answer a made-up key with the form again."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", KeyedSelect(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("form_class", KeyedMultipleChoiceField)
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", KeyedSelectMultiple(db_field, self.admin_site))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
 # Tables ----------------------------------------------------------------------------------------------------------
 
 
-class RoleAdmin(ByRole, admin.ModelAdmin[Any]):
+class RoleAdmin(ByRole, KeyedChoices, admin.ModelAdmin[Any]):
     """A table with permissions by role, bounded pages, and deletions that say what stands in the way."""
 
     list_per_page = 50
@@ -249,11 +302,6 @@ class RoleAdmin(ByRole, admin.ModelAdmin[Any]):
         return super().response_action(request, queryset, *args, **kwargs)
 
 
-def is_key(text: str) -> bool:
-    """Whether a text can be a primary key."""
-    return text.isdecimal() and int(text) < 2**63
-
-
 # Rows within a page ----------------------------------------------------------------------------------------------
 
 
@@ -297,7 +345,7 @@ class PositionFormSet(BaseInlineFormSet[Any, Any, Any]):
         return _("Another row has this position.")
 
 
-class PositionInline(ByRole, admin.TabularInline[Any, Any]):
+class PositionInline(ByRole, KeyedChoices, admin.TabularInline[Any, Any]):
     """The ordered parts of something, edited with it."""
 
     formset = PositionFormSet

@@ -232,3 +232,17 @@ def test_action_on_an_unknown_row_changes_nothing(superuser, key):
         )
         assert response.status_code in (200, 302)
     assert Opportunity.objects.count() == 1
+
+
+@pytest.mark.parametrize("value", [str(10**30), "abc", "\x00", "-1"])
+def test_forms_survive_keys_that_no_row_can_have(superuser, value):
+    before = User.objects.count()
+
+    for path, data in [
+        (url(Contact, "add"), {"kind": "COMPANY", "name": "Acme", "industry_groups": [value]}),
+        (url(Contact, "add"), {"kind": "PERSON", "name": "Ann", "company": value}),
+        (url(User, "add"), {"email": "a@example.com", "usable_password": "false", "groups": [value]}),
+        (url(Salesperson, "add"), {"code": "A", "name": "Ann", "team": value}),
+    ]:
+        assert superuser.post(path, data).status_code == 200
+    assert (Contact.objects.count(), User.objects.count(), Salesperson.objects.count()) == (0, before, 0)
