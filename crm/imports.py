@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError, transaction
 from django.db.models import Model
 from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from crm import commands
 from crm.mapping import MappingError, RowRefused
 from crm.models import NumberSeries
 from crm.progress import progress
@@ -154,7 +155,7 @@ class Rejects:
 # The command -----------------------------------------------------------------------------------------------------
 
 
-class ImportCommand(BaseCommand):
+class ImportCommand(commands.Command):
     """A command that imports a file; a subclass says what into."""
 
     mapping_is_required = False

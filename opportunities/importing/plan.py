@@ -47,6 +47,7 @@ FIELDS = (
     "outcome",
     "amount",
     "stage",
+    "stage_entered_on",
     "value",
     "chance_percent",
     "estimated_close_on",
@@ -115,7 +116,7 @@ class Plan:
         closed_on = self._day("closed_on", cells)
         created_on = self._created_on(cells, [started_on, closed_on])
         outcome = self.sources["outcome"].choice(cells, Outcome.values)
-        stage = self._text("stage", cells)
+        stage, company, person = (self._text(name, cells) for name in ("stage", "company", "person"))
         if outcome and closed_on is None:
             raise RowRefused(_("It is won or lost, but there is no closing date."))
         if closed_on is not None and not outcome:
@@ -125,11 +126,12 @@ class Plan:
                 _("It is in the stage “%(stage)s”, but there is no date on which it started.")
                 % {"stage": shortened(stage)}
             )
+        since = self._day("stage_entered_on", cells)
         return History(
             external_id=self.external_id(cells),
             description=self._text("description", cells),
-            company=self._text("company", cells),
-            person=self._text("person", cells),
+            company=company,
+            person="" if person == company else person,  # how an export says that the contact is the company
             salesperson=self._text("salesperson", cells),
             created_on=created_on,
             started_on=started_on,
@@ -143,7 +145,10 @@ class Plan:
             close_reason=self._text("close_reason", cells),
             priority=self.sources["priority"].choice(cells, Priority.values) or Priority.NORMAL,
             note=self._text("note", cells),
-            entered_on={name: source.day(cells, self.style) for name, source in self.entered_on.items()},
+            entered_on={
+                **{name: source.day(cells, self.style) for name, source in self.entered_on.items()},
+                **({stage: since} if since else {}),
+            },
         )
 
     def _text(self, name: str, cells: dict[str, str]) -> str:
@@ -373,7 +378,9 @@ def _check_words(sections: dict[str, Section], sources: dict[str, FieldSource]) 
                     % {"value": word, "choices": ", ".join(choices)},
                 )
     parsers: dict[str, Callable[[str], object]] = {
-        **dict.fromkeys(("created_on", "started_on", "closed_on", "estimated_close_on"), PLAIN.date_in),
+        **dict.fromkeys(
+            ("created_on", "started_on", "closed_on", "stage_entered_on", "estimated_close_on"), PLAIN.date_in
+        ),
         **dict.fromkeys(("amount", "value", "chance_percent"), PLAIN.number_in),
     }
     for name, parse in parsers.items():

@@ -11,8 +11,16 @@ class Command(ImportCommand):
     help = (
         "Import companies and persons from a CSV or XLSX file. Without a mapping the columns are called as the "
         "fields are (name, kind, company, email …). Who is there already is left alone, so a file can be imported "
-        "again. Exit status: 0 all in, 1 some rows rejected (they are in the rejects file), 2 could not run."
+        "again. docs/import.md explains mappings."
     )
+    examples = """
+examples:
+  manage.py import_contacts contacts.xlsx --dry-run
+  manage.py import_contacts contacts.csv --by manager@example.com
+  manage.py import_contacts accounts.csv --mapping examples/maven-accounts.toml
+
+exit status: 0 all in, 1 some rows rejected (they are in the rejects file), 2 could not run
+"""
 
     def importer(self, **options: Any) -> ContactImporter:
         largest = options["max_megabytes"] * MEGABYTE
