@@ -340,22 +340,26 @@ def test_delete_a_stage_in_use_is_refused_in_words(manager, cycle, make):
 
 
 def test_a_stage_that_somebody_begins_to_use_at_the_last_moment_is_refused(manager, cycle, monkeypatch):
-    """The question is asked, then somebody starts an opportunity, then the stage is deleted."""
-    honest = views.operations.write_stages
+    """Nobody uses it when we ask; somebody starts an opportunity; only the database refuses to delete it."""
+    honest = views._change_stages
 
-    def start_one_first(**stages):
-        monkeypatch.setattr(views.operations, "write_stages", honest)
-        OpportunityFactory(cycle=cycle, started=True)
-        raise IntegrityError("a stage in use")
+    def meet_somebody(request, pk):
+        try:
+            return honest(request, pk)
+        except IntegrityError:
+            OpportunityFactory(cycle=cycle, started=True)
+            raise
 
-    monkeypatch.setattr(views.operations, "write_stages", start_one_first)
-    data = form_data(manager, cycle, **{"0-DELETE": "on"})
-    # The opportunity of the first attempt is rolled back with it, so a lasting one stands in for it.
-    OpportunityFactory(cycle=cycle, started=True)
+    def meet_the_database(**stages):
+        raise IntegrityError("FOREIGN KEY constraint failed")
 
-    response = manager.post(cycle.get_absolute_url(), data)
+    monkeypatch.setattr(views, "_change_stages", meet_somebody)
+    monkeypatch.setattr(views.operations, "write_stages", meet_the_database)
+
+    response = save(manager, cycle, **{"0-DELETE": "on"})
 
     assert response.status_code == 422
+    assert mistakes(response)[0, "DELETE"][0].startswith("“One” cannot be deleted: ")
     assert order(cycle)[0] == (10, "One")
 
 
@@ -542,6 +546,17 @@ def test_second_save_keeps_a_mistake_and_a_mark_to_delete(manager, cycle):
     )
     assert again.status_code == 302
     assert order(cycle) == [(10, "One"), (30, "Three")]
+
+
+def test_second_save_reads_activities_by_name(manager, cycle):
+    activity = ActivityFactory(description="Call")
+    mine = form_data(manager, cycle)
+    save(manager, cycle, **{"0-activity": str(activity.pk)})
+
+    response = manager.post(cycle.get_absolute_url(), mine)
+
+    assert response.context["change"].what == ["“One”: activity: – is now Call."]
+    assert response.context["formset"].forms[0]["activity"].value() == str(activity.pk)
 
 
 def test_second_save_after_a_reordering_follows_it(manager, cycle):

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from salescycles.forms import SalesCycleForm
 from salescycles.models import ProbabilityMethod, SalesCycle
 from salespeople.models import Role
 from tests.factories import (
@@ -173,6 +174,19 @@ def test_add_a_cycle_refuses_what_is_wrong(manager, change, field, message):
     assert response.status_code == 422
     assert message in errors(response)[field][0]
     assert SalesCycle.objects.get().is_default
+
+
+def test_add_a_cycle_whose_code_somebody_takes_at_the_last_moment(manager, monkeypatch):
+    data = {"code": "BID", "description": "Bids", "probability_method": "ADD"}
+    monkeypatch.setattr(SalesCycleForm, "validate_unique", lambda form: None)  # it was free when we asked
+    monkeypatch.setattr(SalesCycleForm, "_get_validation_exclusions", lambda form: {"code", "is_default"})
+    SalesCycleFactory(code="BID", description="Theirs")
+
+    response = manager.post(reverse("salescycles:new"), data)
+
+    assert response.status_code == 422
+    assert "at this very moment" in errors(response)["__all__"][0]
+    assert SalesCycle.objects.get().description == "Theirs"
 
 
 def test_add_a_cycle_answers_the_dialog_with_its_region(manager):
