@@ -83,6 +83,25 @@ class ByRole:
         return self.may(request, "delete")
 
 
+class ForSuperusers(BaseModelAdmin[Any]):
+    """What an installed app brings is for superusers, as far as it lets them."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return person(request).is_superuser and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return person(request).is_superuser and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return person(request).is_superuser and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return person(request).is_superuser and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return person(request).is_superuser and super().has_delete_permission(request, obj)
+
+
 # The site --------------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +125,7 @@ class KansenAdminSite(admin.AdminSite):
         """Register a table; one that says nothing about roles (an installed app's) is for superusers."""
         admin_class = admin_class or admin.ModelAdmin
         if not issubclass(admin_class, ByRole):
-            admin_class = type(admin_class.__name__, (ByRole, admin_class), {})
+            admin_class = type(admin_class.__name__, (ForSuperusers, admin_class), {})
         super().register(model_or_iterable, admin_class, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:

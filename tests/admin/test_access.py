@@ -110,6 +110,11 @@ def test_index_shows_a_superuser_also_what_installed_apps_bring(superuser):
     assert models_on_index(superuser) > {*FACTORIES, AccessAttempt}
 
 
+def test_what_an_installed_app_refuses_stays_refused(superuser):
+    assert superuser.get(reverse("admin:axes_accessattempt_changelist")).status_code == 200
+    assert superuser.get(reverse("admin:axes_accessattempt_add")).status_code == 403
+
+
 def test_index_shows_staff_without_a_role_nothing(client_of):
     client = client_of("staff")
     client.user.user_permissions.set(Permission.objects.all())
