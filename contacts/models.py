@@ -19,6 +19,7 @@ from crm.fields import CodeField, WebsiteField
 from crm.numbering import next_number
 from salespeople.models import Salesperson, User
 
+LAST_CHARACTER = "\uffff"  # sorts after whatever may follow the beginning of a name
 LABEL_MARK = " · "  # between number and name
 
 
@@ -98,17 +99,22 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         """Those in which every word of a search occurs: in the name, number, e-mail address or company."""
         found = self
         for word in text.split():
+            # The companies are looked up once, not joined to every person.
+            companies = Contact.objects.companies().filter(name__icontains=word).values("pk")
             found = found.filter(
                 Q(name__icontains=word)
                 | Q(number__icontains=word)
                 | Q(email__icontains=word)
-                | Q(company__name__icontains=word)
+                | Q(company__in=companies)
             )
         return found
 
     def beginning_with(self, text: str) -> "ContactQuerySet":
-        """Those whose name begins with a text, or whose number it is."""
-        return self.filter(Q(name__istartswith=text) | Q(number=text.upper()))
+        """Those whose name begins with a text, in one of its usual spellings: a few steps along the index of names."""
+        spelt = Q()
+        for spelling in {text, text.lower(), text.upper(), text.capitalize(), text.title()}:
+            spelt |= Q(name__gte=spelling, name__lt=spelling + LAST_CHARACTER)
+        return self.filter(spelt, name__istartswith=text)
 
     def usable(self) -> "ContactQuerySet":
         """Those one may start something new with: neither they nor their company is blocked for privacy."""

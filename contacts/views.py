@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from contacts.forms import ContactFilterForm, ContactForm, SuggestForm, form_for, initial_for
-from contacts.models import Contact, ContactKind
+from contacts.models import Contact, ContactKind, ContactQuerySet
 from crm.access import readers_only, sellers_only
 from crm.deletion import delete_unless_used, what_uses
 from crm.http import CrmRequest, dialog, done
@@ -122,11 +122,20 @@ def suggest_contacts(request: CrmRequest) -> HttpResponse:
         usable = Contact.objects.visible_to(request.user).usable().with_names()
         if asked["kind"]:
             usable = usable.filter(kind=asked["kind"])
-        contacts = list(usable.beginning_with(text).order_by("name", "pk")[:SUGGESTED])
-        if missing := SUGGESTED - len(contacts):
-            others = usable.matching(text).exclude(pk__in=[contact.pk for contact in contacts])
-            contacts += others.order_by("name", "pk")[:missing]
+        contacts = _suggested(usable, text)
     return render(request, "contacts/_suggestions.html", {"contacts": contacts, "text": text})
+
+
+def _suggested(usable: ContactQuerySet, text: str) -> list[Contact]:
+    """The one with this number; else those whose name begins so, then those that contain the words."""
+    numbered = usable.filter(number=text.upper())[:1]
+    if numbered:
+        return list(numbered)
+    contacts = list(usable.beginning_with(text).order_by("name", "pk")[:SUGGESTED])
+    if missing := SUGGESTED - len(contacts):
+        others = usable.matching(text).exclude(pk__in=[contact.pk for contact in contacts])
+        contacts += others.order_by("name", "pk")[:missing]
+    return contacts
 
 
 def _kind_asked_for(request: CrmRequest) -> ContactKind | None:

@@ -506,5 +506,7 @@ def test_suggest_asks_as_many_queries_for_one_as_for_several(client, viewer, row
     for number in range(rows):
         PersonFactory(name=f"Ann {number}", company=CompanyFactory(), salesperson=SalespersonFactory())
 
-    with django_assert_num_queries(5):  # session, user, groups, those beginning so, those containing it
+    with django_assert_num_queries(
+        6
+    ):  # session, user, groups, that number, those beginning so, those containing it
         client.get(reverse("contacts:suggest"), {"q": "ann"})
