@@ -8,14 +8,26 @@ from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFo
 from django.utils.translation import gettext as _
 
 
-class HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of examples as they were written."""
+class HelpFormatter(DjangoHelpFormatter):
+    """Wraps text, but keeps the lines of examples as they were written."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("\n") else super()._fill_text(text, width, indent)
 
 
 class Command(BaseCommand):
-    """A command whose ``--help`` ends with ``examples``."""
+    """A command whose ``--help`` says what is its own, and ends with ``examples``."""
 
     examples = ""
+    suppressed_base_arguments = {
+        "--version",
+        "--settings",
+        "--pythonpath",
+        "--traceback",
+        "--no-color",
+        "--force-color",
+        "--skip-checks",
+    }
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(

@@ -72,10 +72,12 @@ def _known(model: type[Model], field: str) -> Callable[[Iterable[str]], list[int
             row = rows.filter(**{field: text.strip().upper()}).first() if "\0" not in text else None
             if row is None:
                 some = list(rows.order_by(field).values_list(field, flat=True)[:10])
-                raise CommandError(
-                    _("There is no %(what)s %(text)s. There are for example: %(some)s.")
-                    % {"what": model._meta.verbose_name, "text": text, "some": ", ".join(some) or "–"}
-                )
+                missing = _("There is no %(what)s %(text)s.") % {
+                    "what": model._meta.verbose_name,
+                    "text": text,
+                }
+                others = _("There are for example: %(some)s.") % {"some": ", ".join(some)} if some else ""
+                raise CommandError(f"{missing} {others}".strip())
             found.append(row.pk)
         return found
 
