@@ -100,16 +100,19 @@ exit status: 0 all were deleted (or would be), 1 some were refused or nothing wa
     def _delete(
         self, options: dict[str, Any], rows: OpportunityQuerySet, path: Path, by: Any
     ) -> deleting.Outcome:
+        opened = False
         try:
             with (
                 deleting.new_archive(path) as archive,
                 progress(_("Deleting"), rows.count(), quiet=options["verbosity"] == 0) as advance,
             ):
+                opened = True
                 outcome = deleting.delete_all(rows, archive, by=by, advance=advance)
         except OSError as error:
+            done = _("Whatever is deleted is in it.") if opened else _("Nothing was done.")
             raise CommandError(
-                _("%(file)s cannot be written: %(error)s. Whatever is deleted already is in it.")
-                % {"file": path, "error": error.strerror or error}
+                _("%(file)s cannot be written: %(error)s. %(done)s")
+                % {"file": path, "error": error.strerror or error, "done": done}
             ) from error
         self._tell_refused(outcome)
         if outcome.deleted:
