@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from itertools import groupby
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -77,18 +77,30 @@ class Difference:
 
 
 def verify(opportunities: QuerySet[Opportunity]) -> Iterator[Difference]:
-    """Every difference in the ledger of ``opportunities``, read in batches of bounded size, in the order of keys."""
+    """Every difference in the ledger of ``opportunities``, read in batches of bounded size, in the order of keys.
+
+    People may go on working: what differs is read again while its row is locked, and reported if it still does.
+    """
     last = 0
     while batch := list(opportunities.filter(pk__gt=last).order_by("pk")[:BATCH]):
         last = batch[-1].pk
-        entries = (
-            OpportunityEntry.objects.filter(opportunity__in=[row.pk for row in batch])
-            .select_related("stage", "close_reason")
-            .order_by("opportunity_id", "sequence")
-        )
+        entries = _entries_of(batch)
         by_opportunity = {pk: list(group) for pk, group in groupby(entries, key=lambda e: e.opportunity_id)}
         for opportunity in batch:
-            yield from verify_one(opportunity, by_opportunity.get(opportunity.pk, []))
+            if any(verify_one(opportunity, by_opportunity.get(opportunity.pk, []))):
+                yield from _verify_again(opportunity.pk)
+
+
+def _entries_of(opportunities: Sequence[Opportunity]) -> list[OpportunityEntry]:
+    entries = OpportunityEntry.objects.filter(opportunity__in=[row.pk for row in opportunities])
+    return list(entries.select_related("stage", "close_reason").order_by("opportunity_id", "sequence"))
+
+
+def _verify_again(key: int) -> list[Difference]:
+    """The differences of one opportunity as it is stored now; none when it is gone."""
+    with transaction.atomic():
+        row = Opportunity.objects.select_for_update().filter(pk=key).first()
+        return list(verify_one(row, _entries_of([row]))) if row else []
 
 
 def verify_one(opportunity: Opportunity, entries: Sequence[OpportunityEntry]) -> Iterator[Difference]:
@@ -147,6 +159,8 @@ def _wrong_arithmetic(entry: OpportunityEntry) -> Iterator[str]:
         yield _("the stage belongs to another sales cycle")
     if entry.close_reason is not None and entry.close_reason.outcome != entry.status:
         yield _("the close reason is for the other outcome")
+    if entry.status == Status.WON and entry.calculated_value != round(entry.calculated_value, 2):
+        yield _("the sale amount %(has)s has more than two decimals") % {"has": entry.calculated_value}
     if entry.is_closed:
         return  # constraints of the database hold the percentages and values of closed ones
     probability = ProbabilityMethod(entry.probability_method).probability(
