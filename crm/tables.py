@@ -364,7 +364,7 @@ class CsvWriter:
     """Writes CSV to an open text file, the header at once."""
 
     def __init__(self, file: IO[str], columns: Iterable[str]) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
+        self._writer = csv.writer(file, lineterminator="\r\n")  # so that either sign is quoted within a cell
         self.write(columns)
 
     def write(self, values: Iterable[object]) -> None:

@@ -117,16 +117,16 @@ class OpportunityImporter:
                     opportunity = self._write(history, set_up)
                 self._keep(opportunity)
                 return Fate.NEW
-            except (IntegrityError, ObjectDoesNotExist) as error:  # somebody changed what was looked up
-                self._drop(forget=True)
-                if found := Opportunity.objects.filter(external_id=key).first():
+            except (RowRefused, Refused, IntegrityError, ObjectDoesNotExist) as error:
+                is_refused = isinstance(error, RowRefused | Refused)
+                self._drop(forget=not is_refused)  # else somebody changed what was looked up
+                if found := Opportunity.objects.filter(external_id=key).first():  # another import was quicker
                     self._count(found)
                     return Fate.THERE
+                if is_refused:
+                    raise
                 if attempt == ATTEMPTS:
                     raise RowRefused(str(error)) from error
-            except (RowRefused, Refused):
-                self._drop()
-                raise
         raise AssertionError("the last attempt returns or raises")
 
     def _keep(self, opportunity: Opportunity) -> None:

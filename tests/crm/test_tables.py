@@ -242,6 +242,12 @@ def test_what_is_written_is_read_again(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_line_ends_within_a_cell_stay_within_it(tmp_path):
+    with write_table(tmp_path / "out.csv", ["a", "b"]) as writer:
+        writer.write(["x\ry", "x\ny"])
+    assert cells(read_table(tmp_path / "out.csv")) == [["x\ry", "x\ny"]]
+
+
 def test_values_are_written_as_what_they_are(tmp_path):
     values = [date(2026, 3, 23), Decimal("-10.50"), 3, True, None]
     with write_table(tmp_path / "out.csv", list("abcde")) as writer:
