@@ -97,7 +97,7 @@ class ContactChoiceField(forms.Field):
         if self.current is not None and text == self.current.label:
             return self.current
         if "\0" in text or len(text) > LONGEST:
-            raise self._no_match(text[:20])
+            raise self._no_match(text[:20].replace("\0", ""), near=[])
         return self._by_number(text) or self._by_name(text)
 
     def _seen(self) -> ContactQuerySet:
@@ -142,11 +142,11 @@ class ContactChoiceField(forms.Field):
                     % {"text": text, "contacts": _named(found)},
                     code="ambiguous",
                 )
-        raise self._no_match(text)
+        near = self._of_kind().matching(text).order_by("name", "pk")
+        raise self._no_match(text, near=list(near[:NAMED_AT_MOST]))
 
-    def _no_match(self, text: str) -> ValidationError:
+    def _no_match(self, text: str, *, near: list[Contact]) -> ValidationError:
         asked = {ContactKind.COMPANY: _("company"), ContactKind.PERSON: _("person"), None: _("contact")}
-        near = list(self._of_kind().matching(text).order_by("name", "pk")[:NAMED_AT_MOST])
         known = {"asked": asked[self.kind], "text": text, "contacts": _named(near)}
         if near:
             sentence = _("No %(asked)s is called “%(text)s”. Do you mean %(contacts)s?")
