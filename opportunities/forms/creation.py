@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from contacts.pickers import ContactChoiceField
@@ -51,12 +52,11 @@ class NewOpportunityForm(EstimateFields):
         self.fields["contact"] = ContactChoiceField(
             user=user, label=_("Contact"), error_messages=needed(operations.CONTACT_NEEDED)
         )
-        people = Salesperson.objects.worked_by(user).assignable().order_by("name")
+        people = Salesperson.objects.worked_by(user).order_by("name")
         cycles = SalesCycle.objects.available().order_by("-is_default", "description")
-        for name, queryset in (("salesperson", people), ("cycle", cycles)):
-            field = self.fields[name]
-            assert isinstance(field, forms.ModelChoiceField)
-            field.queryset = queryset
+        # A blocked one is not offered; chosen all the same, the operation says in words why it cannot be.
+        self._offer("salesperson", people, people.assignable())
+        self._offer("cycle", SalesCycle.objects.all(), cycles)
         self.initial.setdefault("on", today())
         if user.own_salesperson is not None:
             self.initial.setdefault("salesperson", user.own_salesperson.pk)
@@ -64,6 +64,13 @@ class NewOpportunityForm(EstimateFields):
         if default is not None and default.is_default:
             self.initial.setdefault("cycle", default.pk)
         self.order_fields(["description", "contact", "salesperson", "cycle", "priority", "on"])
+
+    def _offer(self, name: str, queryset: QuerySet[Any], offered: QuerySet[Any]) -> None:
+        """Accept any of ``queryset``, and list those that are ``offered``."""
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = queryset
+        field.choices = [("", "–"), *((row.pk, str(row)) for row in offered)]
 
     @transaction.atomic
     def create(self) -> Opportunity:
