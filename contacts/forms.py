@@ -110,6 +110,7 @@ class ContactForm(forms.ModelForm[Contact]):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
+        self.old_name = self.instance.name  # a refused form leaves what was typed in the instance
         self.was = ContactKind(self.instance.kind) if self.instance.pk else None
         salesperson = self.fields["salesperson"]
         assert isinstance(salesperson, forms.ModelChoiceField)
@@ -148,7 +149,7 @@ class ContactForm(forms.ModelForm[Contact]):
             ContactKind.COMPANY: _("%(name)s stays a person, because of: %(reasons)s."),
             ContactKind.PERSON: _("%(name)s stays a company, because of: %(reasons)s."),
         }[self.kind]
-        return sentence % {"name": self.instance.name, "reasons": ", ".join(reasons)}
+        return sentence % {"name": self.old_name, "reasons": ", ".join(reasons)}
 
     def sections(self) -> list[tuple[str, list[BoundField]]]:
         """The fields as the page groups them, each group with its title."""

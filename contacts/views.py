@@ -80,13 +80,15 @@ def new_contact(request: CrmRequest) -> HttpResponse:
 def edit_contact(request: CrmRequest, pk: int) -> HttpResponse:
     """Change a contact; ``?kind=`` makes a company of a person or the other way round."""
     contact = get_object_or_404(Contact.objects.visible_to(request.user).with_names(), pk=pk)
-    name, kind = contact.name, _kind_asked_for(request) or ContactKind(contact.kind)
+    kind = _kind_asked_for(request) or ContactKind(contact.kind)
     form = form_for(kind)(request.POST or None, user=request.user, instance=contact)
     if request.method == "POST" and form.is_valid():
         contact = form.save()
         messages.success(request, _("Saved %(contact)s.") % {"contact": contact.label})
         return _to_contact(request, contact)
-    return _answer(request, form, _("Edit %(name)s") % {"name": name}, cancel=contact.get_absolute_url())
+    return _answer(
+        request, form, _("Edit %(name)s") % {"name": form.old_name}, cancel=contact.get_absolute_url()
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -154,6 +156,7 @@ def _answer(request: CrmRequest, form: ContactForm, title: str, *, cancel: str) 
     contact = form.instance
     context = {
         "title": title,
+        "name": form.old_name,
         "form": form,
         "other_kind": ContactKind.PERSON if form.kind == ContactKind.COMPANY else ContactKind.COMPANY,
         "cancel_url": cancel,
