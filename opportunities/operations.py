@@ -22,6 +22,7 @@ makes every check, writes nothing, and returns the entry as it would be.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -734,9 +735,45 @@ def _transaction(dry_run: bool) -> Iterator[None]:
             yield
 
 
+@dataclass
+class _Hand:
+    """An opportunity that nobody else can see yet, and the seal of its newest entry."""
+
+    opportunity: Opportunity
+    seal: str
+
+
+_hand: ContextVar[_Hand | None] = ContextVar("_hand", default=None)
+
+
+@contextmanager
+def in_hand(created: OpportunityEntry) -> Iterator[Opportunity]:
+    """Write a whole history quickly: within, its opportunity is used as it is, neither locked nor read again.
+
+    ``created`` is what ``create`` returned, in a transaction that is still open: nobody else can see the opportunity,
+    let alone change it. If an operation refuses, the whole transaction has to be rolled back.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("in_hand() must be called in the transaction that created the opportunity.")
+    token = _hand.set(_Hand(created.opportunity, created.seal))
+    try:
+        yield created.opportunity
+    finally:
+        _hand.reset(token)
+
+
+def _in_hand(opportunity: Opportunity) -> _Hand | None:
+    """What is in hand, if it is this one."""
+    hand = _hand.get()
+    return hand if hand is not None and hand.opportunity is opportunity else None
+
+
 @contextmanager
 def _locked(opportunity: Opportunity, *, dry_run: bool) -> Iterator[Opportunity]:
     """The opportunity as it is stored now, its row locked until the operation is over."""
+    if not dry_run and _in_hand(opportunity):
+        yield opportunity
+        return
     rows = Opportunity.objects.all()
     with _transaction(dry_run):
         # The row alone: after a wait PostgreSQL re-reads the locked row, but not any that are joined to it. What it
@@ -833,19 +870,21 @@ def _record(current: Opportunity, entry: OpportunityEntry, *, dry_run: bool) -> 
     """End the newest entry, add this one, and make the opportunity's row say the same."""
     if dry_run:
         return entry
-    before = ""
+    before, hand = "", _in_hand(current)
     if current.version == 0:  # not stored yet
         _take_over(current, entry)
         Model.save(current, force_insert=True)
     else:
         newest = current.entries.filter(ended_on__isnull=True)
-        before = newest.values_list("seal", flat=True).get()
+        before = hand.seal if hand else newest.values_list("seal", flat=True).get()
         QuerySet.update(newest, ended_on=entry.changed_on)
         _take_over(current, entry)
         Model.save(current, force_update=True)
     entry.opportunity = current
     entry.seal = entry.compute_seal(before)
     Model.save(entry, force_insert=True)
+    if hand:
+        hand.seal = entry.seal
     return entry
 
 
@@ -972,11 +1011,14 @@ def _check_given_estimate(estimate: Estimate, on: date) -> None:
     _check_closing_date(estimate, on)
 
 
+def reason_needed(outcome: Outcome) -> str:
+    """What is said when the reason is missing."""
+    return _("A reason is needed. Choose why it was %(outcome)s.") % {"outcome": outcome.label.lower()}
+
+
 def _reason_for(outcome: Outcome, reason: CloseReason | None) -> CloseReason:
     if reason is None:
-        raise ReasonRefused(
-            _("A reason is needed. Choose why it was %(outcome)s.") % {"outcome": outcome.label.lower()}
-        )
+        raise ReasonRefused(reason_needed(outcome))
     reason = CloseReason.objects.get(pk=reason.pk)
     if reason.outcome != outcome:
         raise ReasonRefused(
@@ -1017,11 +1059,11 @@ def _check_external_id(external_id: str) -> None:
         )
     if not _can_be_stored(external_id):
         raise ExternalIdRefused(_("The external id holds a character that cannot be stored. Take it out."))
-    taken = external_id and Opportunity.objects.filter(external_id=external_id).first()
-    if taken:
+    taken = Opportunity.objects.filter(external_id=external_id).values_list("number", flat=True)[:1]
+    if external_id and taken:
         raise ExternalIdRefused(
             _("%(number)s has the external id %(external_id)s already.")
-            % {"number": taken.number, "external_id": external_id}
+            % {"number": taken[0], "external_id": external_id}
         )
 
 

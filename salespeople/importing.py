@@ -61,6 +61,7 @@ class SalespersonBook:
         self._known: dict[str, Salesperson] = {}
         self._new: dict[str, Salesperson] = {}
         self._new_teams: set[str] = set()
+        self._taken_back: dict[str, str] = {}  # made in a dry run: the codes by name
         self.made: set[str] = set()
         self.made_teams: set[str] = set()
 
@@ -68,6 +69,9 @@ class SalespersonBook:
         """The salesperson of that name, code or e-mail address. Raises ``RowRefused`` when there are several."""
         if known := self._new.get(name) or self._known.get(name):
             return known
+        if name in self._taken_back:  # a stand-in for the one that was checked
+            self._new[name] = Salesperson.objects.create(code=self._taken_back[name], name=name)
+            return self._new[name]
         found = list(Salesperson.objects.filter(name=name)[:2])
         if not found:
             found = list(Salesperson.objects.filter(Q(code=name.upper()) | Q(email__iexact=name))[:2])
@@ -91,7 +95,9 @@ class SalespersonBook:
         """The row was kept: remember what it made. After a dry run only how much, since it is gone."""
         self.made |= self._new.keys()
         self.made_teams |= self._new_teams
-        if not dry_run:
+        if dry_run:
+            self._taken_back |= {name: person.code for name, person in self._new.items()}
+        else:
             self._known |= self._new
         self.dropped()
 

@@ -143,7 +143,7 @@ class OpportunityImporter:
     def _write(self, history: History, set_up: SetUp) -> Opportunity:
         """Create, start, move next by next up to the stage, close: each on its day."""
         by = set_up.by
-        opportunity = operations.create(
+        created = operations.create(
             description=history.description,
             contact=self._contact(history),
             salesperson=self._salesperson(history),
@@ -154,21 +154,22 @@ class OpportunityImporter:
             estimate=Estimate(history.value, history.chance_percent, history.estimated_close_on),
             external_id=history.external_id,
             note=history.note,
-        ).opportunity
-        if history.started_on is not None:
-            operations.start(opportunity=opportunity, by=by, on=history.started_on)
-            for stage in self._path(history.stage, set_up):
-                on = history.entered_on.get(stage.description) or opportunity.changed_on
-                operations.move(opportunity=opportunity, to=stage, by=by, on=on)
-        if history.outcome and history.closed_on is not None:
-            operations.close(
-                opportunity=opportunity,
-                outcome=history.outcome,
-                reason=self._reason(history, set_up),
-                amount=history.amount,
-                by=by,
-                on=history.closed_on,
-            )
+        )
+        with operations.in_hand(created) as opportunity:
+            if history.started_on is not None:
+                operations.start(opportunity=opportunity, by=by, on=history.started_on)
+                for stage in self._path(history.stage, set_up):
+                    on = history.entered_on.get(stage.description) or opportunity.changed_on
+                    operations.move(opportunity=opportunity, to=stage, by=by, on=on)
+            if history.outcome and history.closed_on is not None:
+                operations.close(
+                    opportunity=opportunity,
+                    outcome=history.outcome,
+                    reason=self._reason(history, set_up),
+                    amount=history.amount,
+                    by=by,
+                    on=history.closed_on,
+                )
         return opportunity
 
     @staticmethod
