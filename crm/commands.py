@@ -4,7 +4,9 @@ import argparse
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 
@@ -29,12 +31,26 @@ class Command(BaseCommand):
         "--skip-checks",
     }
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run, if the tables are there."""
+        if waiting_migrations():
+            raise CommandError(
+                _("The database is not ready. Run “manage.py migrate” first, or “make run”."), returncode=2
+            )
+        return super().execute(*args, **options)
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         return super().create_parser(
             prog_name,
             subcommand,
             **{"epilog": self.examples, "formatter_class": HelpFormatter, **kwargs},
         )
+
+
+def waiting_migrations() -> int:
+    """How many migrations the database has not had yet."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def day(text: str) -> date:

@@ -12,7 +12,16 @@ from django_stubs_ext import StrOrPromise, StrPromise
 from contacts.pickers import ContactChoiceField
 from crm.templatetags.kansen import day, money, percent
 from opportunities import operations
-from opportunities.models import CloseReason, Opportunity, OpportunityEntry, Outcome, Priority, Status
+from opportunities.models import (
+    MOVES,
+    Action,
+    CloseReason,
+    Opportunity,
+    OpportunityEntry,
+    Outcome,
+    Priority,
+    Status,
+)
 from opportunities.operations import Estimate
 from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson, User
@@ -111,7 +120,7 @@ class ChangeForm(forms.Form):
 
     def done_message(self, entry: OpportunityEntry) -> str:
         """What happened, for the person who did it."""
-        if entry.is_in_progress:
+        if entry.action in (*MOVES, Action.STARTED, Action.UPDATED):
             return _("%(what)s. Close date is %(day)s.") % {
                 "what": entry.headline,
                 "day": day(entry.estimated_close_on),
@@ -281,6 +290,9 @@ class CloseForm(ChangeForm):
         self.initial.setdefault("amount", plain(self.opportunity.estimated_value))
         self.fields["on"].label = _("Closed on")
         self.fields["amount"].required = outcome == Outcome.WON
+        if fixed:
+            field.required = True
+            field.error_messages["required"] = operations.reason_needed(Outcome(outcome))
         if outcome == Outcome.LOST:
             del self.fields["amount"]
             self.danger = True
@@ -314,6 +326,8 @@ class ReasonedForm(ChangeForm):
 
     def prepare(self) -> None:
         self.fields["note"].label = _("Why")
+        self.fields["note"].required = True
+        self.fields["note"].error_messages["required"] = operations.WORDS_NEEDED
 
     def common(self, dry_run: bool) -> dict[str, Any]:
         """What the operation is told; a preview does not wait for the reason."""
@@ -376,8 +390,19 @@ class ReassignForm(ChangeForm):
             field.queryset = Salesperson.objects.order_by("name")
             offered = Salesperson.objects.assignable().order_by("name")
             present = self.opportunity.salesperson
-            others = [(person.pk, str(person)) for person in offered if person.pk != present.pk]
-            field.choices = [(present.pk, str(present)), *others]
+            mine = set(Salesperson.objects.managed_by(self.user).values_list("pk", flat=True))
+            groups: dict[str, list[tuple[int, str]]] = {
+                _("For whom you work"): [],
+                _("Others: then it is theirs alone"): [],
+            }
+            near, far = groups.values()
+            for person in offered:
+                if person.pk != present.pk:
+                    (near if person.pk in mine else far).append((person.pk, str(person)))
+            field.choices = [
+                (present.pk, str(present)),
+                *((name, rows) for name, rows in groups.items() if rows),
+            ]
             self.initial.setdefault("salesperson", present.pk)
         else:
             del self.fields["salesperson"]

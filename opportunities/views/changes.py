@@ -20,6 +20,7 @@ from opportunities.forms.changes import (
     DeleteForm,
     DescribeForm,
     MoveForm,
+    ReasonedForm,
     ReassignForm,
     ReopenForm,
     ReviseForm,
@@ -179,9 +180,10 @@ def _change(request: CrmRequest, pk: int, form_class: type[ChangeForm]) -> HttpR
     except operations.Refused as refusal:
         opportunity = _visible(request).get(pk=pk)
         stale = form.cleaned_data["seen"] != opportunity.version
-        status = _refuse(form, refusal)
+        if not isinstance(refusal, operations.MovedMeanwhile):
+            _refuse(form, refusal)
         form.redraw()
-        return _draw(request, form, status=409 if stale else status, stale=stale)
+        return _draw(request, form, status=409 if stale else 422, stale=stale)
     messages.success(request, form.done_message(entry))
     return done(request, opportunity.get_absolute_url())
 
@@ -196,7 +198,11 @@ def _draw(request: CrmRequest, form: ChangeForm, *, status: int = 200, stale: bo
 def _preview(request: CrmRequest, form: ChangeForm) -> HttpResponse:
     """What the change would make true, or the rule that says no, as the operation itself answers."""
     context: dict[str, Any] = {"opportunity": form.opportunity}
-    if form.is_valid():
+    if isinstance(form, ReasonedForm):
+        form.fields["note"].required = False  # the reason in words may still come
+    if not form.is_valid():
+        context["refusal"] = next(iter(form.errors.values()))[0]
+    else:
         try:
             entry = form.perform(dry_run=True)
         except operations.Refused as refusal:

@@ -97,7 +97,9 @@ def opportunity_detail(request: CrmRequest, pk: int) -> HttpResponse:
         "opportunity": opportunity,
         "may": may,
         "next_stage": ahead[0] if ahead else None,
-        "has_other_stages": len(reachable) > (1 if ahead else 0),
+        "other_stage": next(
+            (stage for stage in [*ahead[1:], *reversed(reachable)] if stage not in ahead[:1]), None
+        ),
         "first_stage": next(iter(operations.reachable_stages(opportunity)), None)
         if opportunity.is_not_started
         else None,
