@@ -620,6 +620,54 @@ def test_what_somebody_else_sets_up_at_this_moment_is_used(monkeypatch):
     assert SalesCycle.objects.count() == 1
 
 
+def test_an_opportunity_is_in_hand_only_in_the_transaction_that_made_it(monkeypatch):
+    created = operations.create(
+        description="x", contact=CompanyFactory(), salesperson=SalespersonFactory(), by=UserFactory(),
+        cycle=cycle_with_stages("Qualify"), on=date(2025, 1, 6),
+    )  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(transaction.get_connection(), "in_atomic_block", False)
+        with (
+            pytest.raises(RuntimeError, match="in the transaction that created"),
+            operations.in_hand(created),
+        ):
+            pass
+
+
+def test_what_is_in_hand_is_one_opportunity_and_others_are_read_anew():
+    import_rows(OPEN)
+    other = Opportunity.objects.get()
+    stale = Opportunity.objects.get()
+    by, on = UserFactory(), date(2025, 6, 1)
+    with transaction.atomic():
+        created = operations.create(
+            description="x",
+            contact=other.contact,
+            salesperson=other.salesperson,
+            cycle=other.cycle,
+            by=by,
+            on=on,
+        )
+        with operations.in_hand(created) as opportunity:
+            operations.move(opportunity=other, to=other.cycle.stages.last(), by=by, on=on)
+            operations.close(
+                opportunity=opportunity,
+                outcome="LOST",
+                reason=CloseReason.objects.get(code="L"),
+                by=by,
+                on=on,
+            )
+            with pytest.raises(operations.MovedMeanwhile):
+                operations.revise(
+                    opportunity=stale,
+                    estimate=operations.present_estimate(stale),
+                    by=by,
+                    on=on,
+                    seen=stale.version,
+                )
+    assert ledger_is_clean()
+
+
 def test_names_that_go_away_meanwhile_are_looked_up_again(monkeypatch):
     real, calls = importing.OpportunityImporter._contact, []
 
@@ -869,7 +917,11 @@ rows = st.tuples(
 
 
 @given(st.lists(rows, max_size=8))
-@settings(max_examples=30, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=30,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_the_counts_add_up_for_any_file(some_rows):
     with transaction.atomic():
         CompanyFactory.create_batch(2, name="Twin")
