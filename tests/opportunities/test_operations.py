@@ -1445,3 +1445,81 @@ def test_factory_states_are_made_by_the_operations():
     opportunity = OpportunityFactory(started=True, value=Decimal(123))
 
     assert (opportunity.status, opportunity.estimated_value) == (Status.IN_PROGRESS, 123)
+
+
+# A history written at once ---------------------------------------------------------------------------------------
+
+
+def write_history(world, opportunity):
+    """Every kind of change, one after another."""
+    act = {"opportunity": opportunity, "by": world.by}
+    operations.start(**act, on=DAY_2, estimate=Estimate(Decimal(10_000), Decimal("33.33"), date(2026, 6, 30)))
+    operations.move(**act, on=DAY_2, to=world.present)
+    operations.revise(
+        **act, on=DAY_3, estimate=Estimate(Decimal("99.99"), Decimal("0.01"), date(2026, 6, 30))
+    )
+    operations.undo(**act, on=DAY_3, note="No")
+    operations.reassign(**act, on=DAY_3, salesperson=world.other, contact=world.colleague)
+    operations.describe(opportunity=opportunity, by=world.by, priority="HIGH")
+    operations.close(**act, on=DAY_3, outcome="LOST", reason=world.lost)
+    operations.reopen(**act, on=DAY_4, note="They called")
+    operations.move(**act, on=DAY_4, to=world.propose)
+    operations.close(**act, on=DAY_5, outcome="WON", reason=world.won, amount=Decimal("0.01"))
+
+
+def written(opportunity):
+    """All that is stored, but for the keys and what follows from them."""
+    own = {"id", "opportunity_id", "number", "seal"}
+    row = Opportunity.objects.filter(pk=opportunity.pk).values().get()
+    entries = OpportunityEntry.objects.filter(opportunity=opportunity).order_by("sequence").values()
+    return [{name: value for name, value in each.items() if name not in own} for each in (row, *entries)]
+
+
+def test_history_written_in_hand_is_the_same(world):
+    slowly = opportunity_in(world, Status.NOT_STARTED)
+    write_history(world, slowly)
+    create = {"description": "New roof", "contact": world.person, "by": world.by, "on": DAY_1}
+    created = operations.create(**create, salesperson=world.salesperson, cycle=world.cycle)
+
+    with operations.in_hand(created) as opportunity:
+        write_history(world, opportunity)
+
+    assert written(opportunity) == written(slowly)
+    assert opportunity.version == 10
+    operations.reopen(opportunity=opportunity, note="And on", by=world.by, on=TODAY)  # as always
+    assert opportunity.version == 11
+
+
+def test_another_opportunity_is_read_as_always_while_one_is_in_hand(world):
+    other = opportunity_in(world, Status.IN_PROGRESS)
+    stale = Opportunity.objects.get(pk=other.pk)
+    move(other, world.present, world)
+    created = opportunity_in(world, Status.NOT_STARTED).entries.get()
+
+    with operations.in_hand(created) as opportunity:
+        assert move(stale, world.propose, world).previous_stage == world.present
+        copy = Opportunity.objects.get(pk=opportunity.pk)
+        operations.start(
+            opportunity=copy, estimate=Estimate(Decimal(1), Decimal(1), TODAY), by=world.by, on=TODAY
+        )
+
+    assert (stale.version, copy.version) == (4, 2)
+
+
+def test_opportunity_in_hand_is_refused_what_others_are(world):
+    created = opportunity_in(world, Status.NOT_STARTED).entries.get()
+
+    with operations.in_hand(created) as opportunity:
+        for dry_run in (True, False):
+            with untouched(), pytest.raises(operations.NotStarted):
+                move(opportunity, world.present, world, dry_run=dry_run)
+            with untouched(), pytest.raises(operations.MovedMeanwhile):
+                operations.start(opportunity=opportunity, seen=7, by=world.by, on=TODAY, dry_run=dry_run)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_taken_in_hand_outside_its_transaction(world):
+    created = opportunity_in(world, Status.NOT_STARTED).entries.get()
+
+    with pytest.raises(RuntimeError, match="in the transaction that created"), operations.in_hand(created):
+        pass
