@@ -1,5 +1,6 @@
 """Rules that hold for every model, address, module and template, found by looking for them."""
 
+import ast
 import inspect
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import models, transaction
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from opportunities.models import OnlyThroughOperations, Opportunity, OpportunityEntry
 from tests import factories
@@ -188,3 +190,230 @@ def test_entry_cannot_be_added_to_another_opportunity():
             write()
 
     assert first.entries.count() == second.entries.count() == 1
+
+
+def parents(tree):
+    """Each node of a module's syntax tree with the names of the functions and classes around it."""
+
+    def walk(node, names):
+        for child in ast.iter_child_nodes(node):
+            inner = names
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inner = (*names, child.name)
+            yield child, inner
+            yield from walk(child, inner)
+
+    yield from walk(tree, ())
+
+
+PAST_THE_GUARD = re.compile(
+    r"\b(?:models\.)?(?:Model\.(?:save|delete|save_base|asave|adelete)"
+    r"|QuerySet\.(?:update|delete|create|bulk_create|bulk_update|get_or_create|update_or_create))\b"
+    r"|\b(?:save_base|_raw_delete|_update|_insert|_do_update|_do_insert)\("
+)
+WRITES_SQL = re.compile(
+    r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\b[^\n]*opportunities_opportunity", re.IGNORECASE
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_only_the_operations_go_past_the_guard(path):
+    if path == ROOT / "opportunities" / "operations.py":
+        return
+    text = path.read_text()
+
+    assert PAST_THE_GUARD.findall(text) == []
+    assert WRITES_SQL.findall(text) == []
+
+
+ROWS_OF_THE_LEDGER = re.compile(
+    r"^(opportunity|opportunities|entry|entries|newest|current|Opportunity|OpportunityEntry)$"
+)
+WRITE_METHODS = {*WRITES_OF_A_SET, "save", "asave", "bulk_create"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_nobody_else_writes_opportunities_or_entries(path):
+    """Best effort, by the names things go by: ``opportunity.save()``, ``Opportunity.objects.update()`` and the like."""
+    if path == ROOT / "opportunities" / "operations.py":
+        return
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        chain = ast.unparse(node.func).split(".")
+        if node.func.attr in WRITE_METHODS and ROWS_OF_THE_LEDGER.match(chain[0].split("(")[0]):
+            found.append(f"line {node.lineno}: {ast.unparse(node)[:80]}")
+
+    # operations.create() is no write of a row; a name such as ``opportunity`` never stands for that module
+    assert found == []
+
+
+def test_the_search_for_writers_finds_one():
+    guilty = ["QuerySet.update(rows, status='WON')", "models.Model.save(opportunity)", "row.save_base()"]
+
+    assert all(PAST_THE_GUARD.search(text) for text in guilty)
+    assert WRITES_SQL.search('cursor.execute("update opportunities_opportunity set version = 7")')
+    assert not PAST_THE_GUARD.search("class ContactQuerySet(models.QuerySet): def update_all(self)")
+
+
+# Addresses -------------------------------------------------------------------------------------------------------
+
+PUBLIC = {"sign-in", "admin:login", "admin:jsi18n"}  # the texts of the admin's scripts are no secret
+SAMPLES = {
+    r"(?<!P)<(?:int:)?\w+>": "1",
+    r"<(?:path|str|slug):\w+>": "1",
+    r"\^?\(\?P<app_label>[^)]*\)/\$": "contacts/",
+    r"\(\?P<url>\.\*\)\$": "anything/",
+}
+
+
+def addresses(patterns=None, prefix="/", namespaces=()):
+    """(name, address, view) of everything that answers, below every include."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = f"{prefix}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            inner = (*namespaces, pattern.namespace) if pattern.namespace else namespaces
+            yield from addresses(pattern.url_patterns, route, inner)
+        elif isinstance(pattern, URLPattern):
+            for written, sample in SAMPLES.items():
+                route = re.sub(written, sample, route)
+            yield ":".join([*namespaces, pattern.name or "(no name)"]), route, pattern.callback
+
+
+ADDRESSES = list(addresses())
+
+
+def test_addresses_are_found_and_can_be_asked_for():
+    names = {name for name, _address, _view in ADDRESSES}
+
+    assert {"home", "sign-in", "opportunities:move", "contacts:detail", "admin:index"} <= names
+    assert len(ADDRESSES) > 100
+    assert [address for _name, address, _view in ADDRESSES if re.search(r"[<>()^$?]", address)] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post", "head", "put", "delete"])
+def test_every_address_demands_a_sign_in(client, method):
+    open_doors = set()
+    for name, address, _view in ADDRESSES:
+        response = getattr(client, method)(address)
+        to = response.get("Location", "")
+        if response.status_code != 302 or not to.startswith(("/sign-in/", "/admin/login/")):
+            open_doors.add(name)
+
+    assert open_doors <= PUBLIC
+
+
+def test_views_open_to_everybody_are_named_here():
+    marked = {name for name, _address, view in ADDRESSES if not getattr(view, "login_required", True)}
+
+    assert {name for name in marked if not name.startswith("admin:")} == {"sign-in"}
+
+
+def test_names_of_addresses_are_kebab_case_and_unique():
+    own = [name for name, _address, _view in ADDRESSES if not name.startswith("admin:")]
+
+    assert len(own) == len(set(own))
+    assert [name for name in own if not re.fullmatch(r"(?:[a-z]+:)?[a-z]+(?:-[a-z]+)*", name)] == []
+
+
+# Templates -------------------------------------------------------------------------------------------------------
+
+FORBIDDEN = {
+    "a style attribute": r"\sstyle\s*=",
+    "a style element": r"<style\b",
+    "a script without a file": r"<script(?![^>]*\ssrc=)[^>]*>",
+    "an event attribute": r"<[a-z][^<>]*\son[a-z]+\s*=",
+    "htmx's event attribute": r"\shx-on",
+    "a javascript: address": r"javascript:",
+    "a file from elsewhere": r"""(?:src|href|srcset|action)\s*=\s*["']?(?:https?:)?//""",
+    "an import in CSS": r"@import",
+    "text that is not escaped": r"\|\s*safe\b|{%\s*autoescape\s+off|\|\s*safeseq\b",
+}
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=relative)
+def test_template_keeps_the_content_security_policy(path):
+    text = re.sub(r"{#.*?#}|{% comment %}.*?{% endcomment %}", "", path.read_text(), flags=re.DOTALL)
+
+    assert [what for what, pattern in FORBIDDEN.items() if re.search(pattern, text, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize(
+    ("html", "what"),
+    [
+        ('<p style="color: red">', "a style attribute"),
+        ("<script>alert(1)</script>", "a script without a file"),
+        ('<button type="button" onclick="x()">', "an event attribute"),
+        ('<script src="https://cdn.example.com/x.js"></script>', "a file from elsewhere"),
+        ('<link href="//cdn.example.com/x.css">', "a file from elsewhere"),
+        ("{{ note|safe }}", "text that is not escaped"),
+    ],
+)
+def test_the_search_in_templates_finds_it(html, what):
+    assert re.search(FORBIDDEN[what], html, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "path", [*(ROOT / "static").rglob("*.js"), *(ROOT / "static").rglob("*.css")], ids=relative
+)
+def test_static_file_asks_nobody_else(path):
+    text = re.sub(r"http://www\.w3\.org/\S+", "", path.read_text())
+
+    assert re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}/\S*", text) == []
+    assert re.findall(r"\beval\(|new Function\(|innerHTML\s*=|document\.write\(", text) == []
+
+
+FORM = re.compile(r"<form\b[^>]*>.*?</form>", re.DOTALL | re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=relative)
+def test_form_that_changes_something_carries_the_token(path):
+    for form in FORM.findall(path.read_text()):
+        if re.search(r'method="post"', form.split(">")[0], re.IGNORECASE):
+            assert "{% csrf_token %}" in form, form[:120]
+
+
+# Code ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_today_has_one_source(path):
+    if path == ROOT / "crm" / "dates.py":
+        return
+    found = re.findall(
+        r"\bdate\.today\(|\bdatetime\.(?:now|today|utcnow)\(|\blocaldate\(\)", path.read_text()
+    )
+
+    assert found == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_public_function_has_a_docstring(path):
+    missing = []
+    for node, names in parents(ast.parse(path.read_text())):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        is_inner = len(names) > 1
+        if is_inner or node.name.startswith("_") or node.name in ("Meta", "Command"):
+            continue
+        if not ast.get_docstring(node):
+            missing.append(node.name)
+
+    assert missing == []
+
+
+def test_no_module_is_a_drawer_for_everything():
+    names = {path.stem for path in MODULES} | {path.parent.name for path in MODULES}
+
+    assert names & {"utils", "services", "helpers", "common", "misc"} == set()
+
+
+def test_views_take_no_whole_table():
+    """Best effort: lists in views are bounded, so no ``.all()`` is turned into a list or drawn as it is."""
+    for path in MODULES:
+        if "views" in path.parts or path.stem == "views":
+            text = path.read_text()
+            assert re.findall(r"list\(\s*\w+\.objects\.all\(\)\s*\)", text) == [], relative(path)
+            assert re.findall(r'"\w+":\s*\w+\.objects\.all\(\)\s*[,}]', text) == [], relative(path)
