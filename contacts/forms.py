@@ -14,6 +14,7 @@ from contacts.models import Contact, ContactKind, ContactQuerySet, IndustryGroup
 from contacts.pickers import ContactChoiceField as ContactChoiceField
 from contacts.pickers import ContactPicker as ContactPicker
 from crm.deletion import what_uses
+from crm.forms import KeyedMultipleChoiceField
 from salespeople.models import Salesperson, User
 
 VAT_NUMBER = re.compile(r"(?:[A-Z]{2}(?=[A-Z]*[0-9])[0-9A-Z]{2,13}|[0-9]{4,15})")
@@ -179,6 +180,7 @@ class CompanyForm(ContactForm):
     class Meta(ContactForm.Meta):
         fields = ["name", *ContactForm.Meta.fields, "vat_number", "industry_groups"]
         widgets = {"industry_groups": forms.CheckboxSelectMultiple}
+        field_classes = {"industry_groups": KeyedMultipleChoiceField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

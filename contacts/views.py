@@ -13,6 +13,7 @@ from contacts.forms import ContactFilterForm, ContactForm, SuggestForm, form_for
 from contacts.models import Contact, ContactKind, ContactQuerySet
 from crm.access import readers_only, sellers_only
 from crm.deletion import delete_unless_used, what_uses
+from crm.forms import in_one_transaction, saved, to_change
 from crm.http import CrmRequest, dialog, done
 from crm.pages import keyset_page
 
@@ -65,10 +66,9 @@ def new_contact(request: CrmRequest) -> HttpResponse:
     company = ContactFilterForm(request.GET, user=request.user).company_asked_for()
     kind = _kind_asked_for(request) or (ContactKind.PERSON if company else ContactKind.COMPANY)
     form = form_for(kind)(request.POST or None, user=request.user, initial=initial_for(request.user, company))
-    if request.method == "POST" and form.is_valid():
-        contact = form.save()
-        messages.success(request, _("Added %(contact)s.") % {"contact": contact.label})
-        return _to_contact(request, contact)
+    if request.method == "POST" and form.is_valid() and saved(form):
+        messages.success(request, _("Added %(contact)s.") % {"contact": form.instance.label})
+        return _to_contact(request, form.instance)
     title = _("New person") if kind == ContactKind.PERSON else _("New company")
     return _answer(
         request, form, title, cancel=company.get_absolute_url() if company else reverse("contacts:list")
@@ -77,13 +77,15 @@ def new_contact(request: CrmRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @sellers_only
+@in_one_transaction
 def edit_contact(request: CrmRequest, pk: int) -> HttpResponse:
     """Change a contact; ``?kind=`` makes a company of a person or the other way round."""
-    contact = get_object_or_404(Contact.objects.visible_to(request.user).with_names(), pk=pk)
+    contact = get_object_or_404(
+        to_change(request, Contact.objects.visible_to(request.user).with_names()), pk=pk
+    )
     kind = _kind_asked_for(request) or ContactKind(contact.kind)
     form = form_for(kind)(request.POST or None, user=request.user, instance=contact)
-    if request.method == "POST" and form.is_valid():
-        contact = form.save()
+    if request.method == "POST" and form.is_valid() and saved(form):
         messages.success(request, _("Saved %(contact)s.") % {"contact": contact.label})
         return _to_contact(request, contact)
     return _answer(
@@ -114,6 +116,7 @@ def delete_contact(request: CrmRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
+@readers_only
 def suggest_contacts(request: CrmRequest) -> HttpResponse:
     """The few contacts that what is typed may mean, those beginning so first."""
     form = SuggestForm(request.GET)

@@ -35,6 +35,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from crm.deletion import what_uses
+from crm.forms import KeyedMultipleChoiceField, is_key
 
 if TYPE_CHECKING:
     from salespeople.models import User
@@ -169,11 +170,6 @@ class KansenAdminSite(admin.AdminSite):
 # Choices that survive nonsense -----------------------------------------------------------------------------------
 
 
-def is_key(text: str) -> bool:
-    """Whether a text can be a primary key."""
-    return text.isdecimal() and int(text) < 2**63
-
-
 class KeyedSelect(AutocompleteSelect):
     """A choice by typing; drawn again with a key that cannot be one, it is empty."""
 
@@ -186,18 +182,6 @@ class KeyedSelectMultiple(AutocompleteSelectMultiple):
 
     def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
         return super().optgroups(name, [key for key in value if is_key(str(key))], attr)
-
-
-class KeyedMultipleChoiceField(forms.ModelMultipleChoiceField[Any]):
-    """Choices of which those that no row can have are refused, before the database is asked."""
-
-    def clean(self, value: Any) -> Any:
-        for key in value or ():
-            if not is_key(str(key)):
-                raise forms.ValidationError(
-                    self.error_messages["invalid_pk_value"], code="invalid_pk_value", params={"pk": key}
-                )
-        return super().clean(value)
 
 
 class KeyedChoices(BaseModelAdmin[Any]):
@@ -264,6 +248,13 @@ class RoleAdmin(ByRole, KeyedChoices, admin.ModelAdmin[Any]):
             return format_html('<a href="{}">{}</a>', reverse(name, args=[obj.pk]), obj)
         except NoReverseMatch:
             return str(obj)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row; one that is about to be changed is locked and read again, so nobody's write is lost."""
+        row = super().get_object(request, object_id, from_field)
+        if row is None or request.method != "POST":
+            return row
+        return self.model._base_manager.select_for_update().filter(pk=row.pk).first()
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+from django.utils.cache import patch_cache_control
 
 
 def user_locale(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -17,6 +18,8 @@ def user_locale(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
         with timezone.override(ZoneInfo(request.user.time_zone)), translation.override(language):
             response = get_response(request)
             response.headers.setdefault("Content-Language", language)
+            if not response.has_header("Cache-Control"):
+                patch_cache_control(response, private=True, no_cache=True)
             return response
 
     return middleware

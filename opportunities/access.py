@@ -21,8 +21,9 @@ def allowed(user: User, opportunity: Opportunity) -> frozenset[str]:
         return frozenset()
     if user.is_manager():
         return MANAGER_MAY
-    newest = opportunity.entries.newest_first()[0]
-    same_day = timezone.localdate(newest.recorded_at) == today()
-    if newest.recorded_by_id == user.pk and (same_day or not opportunity.is_closed):
+    newest = opportunity.entries.newest_first().first()
+    if newest is None or newest.recorded_by_id != user.pk:
+        return SALESPERSON_MAY
+    if timezone.localdate(newest.recorded_at) == today() or not opportunity.is_closed:
         return SALESPERSON_MAY | {"undo"}
     return SALESPERSON_MAY

@@ -13,7 +13,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -564,8 +563,6 @@ class OpportunityAdmin(RoleAdmin):
                     change(row)
                 except operations.Refused as refusal:
                     outcomes.refusals.append((number, refusal.message))
-                except ObjectDoesNotExist:
-                    outcomes.refusals.append((number, _("Somebody deleted it meanwhile.")))
                 else:
                     outcomes.done += 1
         return outcomes

@@ -21,7 +21,7 @@ from crm.dates import today
 from crm.progress import Advance, no_progress
 from opportunities import operations
 from opportunities.models import Opportunity, OpportunityQuerySet
-from opportunities.operations import Refused
+from opportunities.operations import Gone, Refused
 from salespeople.models import User
 
 BATCH = 100
@@ -95,10 +95,10 @@ def _delete(batch: list[Opportunity], by: User) -> tuple[list[str], list[str]]:
     for opportunity in batch:
         try:
             gone = operations.delete(opportunity=opportunity, by=by, on=today(), seen=opportunity.version)
+        except Gone:
+            pass  # somebody else has deleted it a moment ago
         except Refused as refusal:
             refusals.append(refusal.message)
-        except Opportunity.DoesNotExist:
-            pass  # somebody else has deleted it a moment ago
         else:
             lines.append(json.dumps(gone, default=_plain, ensure_ascii=False) + "\n")
     return lines, refusals

@@ -5,14 +5,15 @@ values, who follows whom), checks each entry's seal, and compares the result wit
 that a number changed behind the operations' back is found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Context, Decimal
 from itertools import groupby
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from crm.fields import HUNDRED
@@ -30,6 +31,7 @@ from opportunities.models import (
 from salescycles.models import ProbabilityMethod
 
 BATCH = 500
+UNREADABLE = (TypeError, ValueError, ArithmeticError)  # what SQLite lets somebody write into a typed column
 ESTIMATE = {
     "probability_method",
     "estimated_value",
@@ -82,13 +84,47 @@ def verify(opportunities: QuerySet[Opportunity]) -> Iterator[Difference]:
     People may go on working: what differs is read again while its row is locked, and reported if it still does.
     """
     last = 0
-    while batch := list(opportunities.filter(pk__gt=last).order_by("pk")[:BATCH]):
-        last = batch[-1].pk
-        entries = _entries_of(batch)
-        by_opportunity = {pk: list(group) for pk, group in groupby(entries, key=lambda e: e.opportunity_id)}
-        for opportunity in batch:
-            if any(verify_one(opportunity, by_opportunity.get(opportunity.pk, []))):
-                yield from _verify_again(opportunity.pk)
+    while True:
+        window = opportunities.filter(pk__gt=last).order_by("pk")[:BATCH]
+        try:
+            batch = list(window)
+            keys = [row.pk for row in batch]
+            differences = _verify_batch(batch)
+        except UNREADABLE:
+            keys = list(window.values_list("pk", flat=True))
+            differences = [difference for key in keys for difference in _verify_unreadable(key)]
+        if not keys:
+            return
+        yield from differences
+        last = keys[-1]
+
+
+def orphans() -> Iterator[Difference]:
+    """A difference for every opportunity that is gone while entries of it are there."""
+    gone = OpportunityEntry.objects.filter(~Exists(Opportunity.objects.filter(pk=OuterRef("opportunity_id"))))
+    for key in gone.order_by("opportunity_id").values_list("opportunity_id", flat=True).distinct():
+        yield Difference(f"#{key}", None, _("is gone, but its entries are there"))
+
+
+def _verify_batch(batch: Sequence[Opportunity]) -> list[Difference]:
+    by_opportunity = {
+        pk: list(group) for pk, group in groupby(_entries_of(batch), key=lambda e: e.opportunity_id)
+    }
+    return [
+        difference
+        for opportunity in batch
+        if any(verify_one(opportunity, by_opportunity.get(opportunity.pk, [])))
+        for difference in _verify_again(opportunity.pk)
+    ]
+
+
+def _verify_unreadable(key: int) -> list[Difference]:
+    """The differences of one opportunity, of which something may not even be a number or a date."""
+    try:
+        return _verify_batch(list(Opportunity.objects.filter(pk=key)))
+    except UNREADABLE:
+        number = Opportunity.objects.values_list("number", flat=True).get(pk=key)
+        return [Difference(number, None, _("holds a value that cannot be read"))]
 
 
 def _entries_of(opportunities: Sequence[Opportunity]) -> list[OpportunityEntry]:
@@ -255,3 +291,31 @@ def changes(before: Facts | None, after: Facts) -> list[Change]:
     if after.status == Status.WON and (before is None or before.status != Status.WON):
         found.insert(0, Change(_("Sale"), "money", None, after.calculated_value))
     return found
+
+
+def days_in_stages(
+    entries: Iterable[tuple[int, date, date, date | None]], until: date
+) -> dict[int, int]:
+    """Whole days in each stage over all stays, for every stage that was ever entered.
+
+    ``entries`` are (stage, in this stage since, holds from, closed on), oldest first. The time since an entry's
+    stage was entered belongs to that stage, so a move that was undone takes no days from the stage it returned to.
+    A stay lasts until the next entry, or ``until``; a closed opportunity's until it was closed.
+    """
+    stays: list[tuple[int, date, date]] = []
+    before: tuple[int, date, date | None] | None = None
+    for stage, entered_on, changed_on, closed_on in entries:
+        if before is not None:
+            stays.append((before[0], before[1], before[2] or changed_on))
+        stays = [
+            (other, begin, min(end, entered_on))
+            for other, begin, end in stays
+            if begin < entered_on or (begin == entered_on and other != stage)
+        ]
+        before = (stage, entered_on, closed_on)
+    if before is not None:
+        stays.append((before[0], before[1], before[2] or until))
+    days: dict[int, int] = {}
+    for in_stage, begin, end in stays:
+        days[in_stage] = days.get(in_stage, 0) + max((end - begin).days, 0)
+    return days

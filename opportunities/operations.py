@@ -88,6 +88,10 @@ class Refused(Exception):
         self.message = str(message)
 
 
+class Gone(Refused):
+    """It has been deleted."""
+
+
 class AlreadyClosed(Refused):
     """It is won or lost, and only reopening or undoing changes that."""
 
@@ -366,7 +370,7 @@ def create(
             changed_on=on,
             version=0,
             contact=contact,
-            company_id=contact.company_key,
+            company=contact if contact.is_company else contact.company,
             salesperson=salesperson,
             cycle=cycle,
             probability_method=cycle.probability_method,
@@ -778,7 +782,9 @@ def _locked(opportunity: Opportunity, *, dry_run: bool) -> Iterator[Opportunity]
     with _transaction(dry_run):
         # The row alone: after a wait PostgreSQL re-reads the locked row, but not any that are joined to it. What it
         # points to is read when an operation needs it.
-        current = (rows if dry_run else rows.select_for_update()).get(pk=opportunity.pk)
+        current = (rows if dry_run else rows.select_for_update()).filter(pk=opportunity.pk).first()
+        if current is None:
+            raise Gone(_("Somebody deleted it meanwhile."))
         yield current
     if not dry_run:
         opportunity.__dict__.update(current.__dict__)  # the caller's object says what is stored now
@@ -822,7 +828,10 @@ def _enter(
     entry.stage = stage
     _name_stage(entry, stage)
     _set_estimate(entry, current.cycle, estimate, completed=stage.completed_percent)
-    return _record(current, entry, dry_run=dry_run)
+    _record(current, entry, dry_run=dry_run)
+    if not dry_run:
+        current.stage = stage  # known already: the next operation need not read it
+    return entry
 
 
 def _set_estimate(

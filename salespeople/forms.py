@@ -122,7 +122,7 @@ class SalespersonForm(forms.ModelForm[Salesperson]):
             ),
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         team, user = self.fields["team"], self.fields["user"]
         assert isinstance(team, forms.ModelChoiceField)
@@ -131,6 +131,10 @@ class SalespersonForm(forms.ModelForm[Salesperson]):
         team.empty_label = _("No team")
         user.queryset = User.objects.without_salesperson(self.instance.user_id)
         user.empty_label = _("Does not sign in")
+        if not by.is_superuser:  # who runs the site stays out of sight, and keeps the sign-in
+            user.queryset = user.queryset.filter(is_superuser=False)
+            if self.instance.user is not None and self.instance.user.is_superuser:
+                del self.fields["user"]
 
 
 class TeamForm(forms.ModelForm[Team]):

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from crm.access import managers_only, readers_only
 from crm.deletion import delete_unless_used, what_uses
+from crm.forms import in_one_transaction, saved, to_change
 from crm.http import CrmRequest, dialog, done, next_url
 from crm.pages import keyset_page
 from salespeople.forms import (
@@ -115,23 +116,22 @@ def salesperson_detail(request: CrmRequest, pk: int) -> HttpResponse:
 @managers_only
 def new_salesperson(request: CrmRequest) -> HttpResponse:
     """Somebody new who sells."""
-    form = SalespersonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        salesperson = form.save()
-        messages.success(request, _("Added %(name)s.") % {"name": salesperson})
-        return done(request, salesperson.get_absolute_url())
+    form = SalespersonForm(request.POST or None, by=request.user)
+    if request.method == "POST" and form.is_valid() and saved(form):
+        messages.success(request, _("Added %(name)s.") % {"name": form.instance})
+        return done(request, form.instance.get_absolute_url())
     return _answer(request, form, _("New salesperson"), up=_up_to_salespeople())
 
 
 @require_http_methods(["GET", "POST"])
 @managers_only
+@in_one_transaction
 def edit_salesperson(request: CrmRequest, pk: int) -> HttpResponse:
     """Change a salesperson."""
-    salesperson = get_object_or_404(Salesperson.objects.visible_to(request.user), pk=pk)
+    salesperson = get_object_or_404(to_change(request, Salesperson.objects.visible_to(request.user)), pk=pk)
     name = salesperson.name
-    form = SalespersonForm(request.POST or None, instance=salesperson)
-    if request.method == "POST" and form.is_valid():
-        form.save()
+    form = SalespersonForm(request.POST or None, by=request.user, instance=salesperson)
+    if request.method == "POST" and form.is_valid() and saved(form):
         messages.success(request, _("Saved %(name)s.") % {"name": salesperson})
         return done(request, salesperson.get_absolute_url())
     up = {"up_url": salesperson.get_absolute_url(), "up_label": name}
@@ -178,22 +178,21 @@ def team_list(request: CrmRequest) -> HttpResponse:
 def new_team(request: CrmRequest) -> HttpResponse:
     """A new team."""
     form = TeamForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        team = form.save()
-        messages.success(request, _("Added team %(name)s.") % {"name": team})
+    if request.method == "POST" and form.is_valid() and saved(form):
+        messages.success(request, _("Added team %(name)s.") % {"name": form.instance})
         return done(request, reverse("salespeople:team-list"))
     return _answer(request, form, _("New team"), up=_up_to_teams())
 
 
 @require_http_methods(["GET", "POST"])
 @managers_only
+@in_one_transaction
 def edit_team(request: CrmRequest, pk: int) -> HttpResponse:
     """Change a team."""
-    team = get_object_or_404(Team, pk=pk)
+    team = get_object_or_404(to_change(request, Team.objects.all()), pk=pk)
     name = team.name
     form = TeamForm(request.POST or None, instance=team)
-    if request.method == "POST" and form.is_valid():
-        form.save()
+    if request.method == "POST" and form.is_valid() and saved(form):
         messages.success(request, _("Saved team %(name)s.") % {"name": team})
         return done(request, reverse("salespeople:team-list"))
     delete_url = reverse("salespeople:team-delete", args=[pk])

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -95,6 +95,8 @@ def describe_opportunity(request: CrmRequest, pk: int) -> HttpResponse:
         if form.is_valid():
             try:
                 operations.describe(opportunity=opportunity, by=request.user, **form.cleaned_data)
+            except operations.Gone as gone:
+                raise Http404(gone.message) from gone
             except operations.Refused as refusal:
                 status = _refuse(form, refusal)
                 form.redraw()
@@ -135,6 +137,8 @@ def delete_opportunity(request: CrmRequest, pk: int) -> HttpResponse:
             seen=seen,
             dry_run=seen is None,
         )
+    except operations.Gone as gone:
+        raise Http404(gone.message) from gone
     except operations.MovedMeanwhile as refusal:
         return _moved_first(request, opportunity, refusal.entry)
     except operations.Refused as refusal:
@@ -178,7 +182,7 @@ def _change(request: CrmRequest, pk: int, form_class: type[ChangeForm]) -> HttpR
     try:
         entry = form.perform()
     except operations.Refused as refusal:
-        opportunity = _visible(request).get(pk=pk)
+        opportunity = get_object_or_404(_visible(request), pk=pk)
         stale = form.cleaned_data["seen"] != opportunity.version
         if not isinstance(refusal, operations.MovedMeanwhile):
             _refuse(form, refusal)

@@ -1,6 +1,5 @@
 """Reading opportunities, and making new ones."""
 
-from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -20,8 +19,8 @@ from opportunities import operations
 from opportunities.access import allowed
 from opportunities.forms.creation import NewOpportunityForm
 from opportunities.forms.filters import OpportunityFilterForm
-from opportunities.ledger import changes
-from opportunities.models import CLOSED_STATUSES, Opportunity, OpportunityEntry, Status
+from opportunities.ledger import changes, days_in_stages
+from opportunities.models import Opportunity, OpportunityEntry, Status
 from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson
 
@@ -172,13 +171,13 @@ def _from_address(request: CrmRequest, name: str, queryset: QuerySet[Any]) -> An
 
 def _steps(opportunity: Opportunity) -> list[dict[str, Any]]:
     """The stage path: for each stage its name, how long it was or is, and where it lies."""
-    days, visited = _days_in_stages(opportunity)
+    days = _days_in_stages(opportunity)
     reachable = {stage.pk for stage in operations.reachable_stages(opportunity)}
     steps = []
     for stage in SalesCycleStage.objects.filter(cycle=opportunity.cycle_id).order_by("position"):
-        if not stage.is_active and stage.pk not in visited:
+        if not stage.is_active and stage.pk not in days:
             continue
-        state = _state(opportunity, stage, visited)
+        state = _state(opportunity, stage, days)
         steps.append(
             {
                 "label": str(stage),
@@ -191,13 +190,13 @@ def _steps(opportunity: Opportunity) -> list[dict[str, Any]]:
     return steps
 
 
-def _state(opportunity: Opportunity, stage: SalesCycleStage, visited: set[int]) -> str:
+def _state(opportunity: Opportunity, stage: SalesCycleStage, days: dict[int, int]) -> str:
     here = opportunity.stage
     if here is not None and stage.pk == here.pk:
         return {Status.WON.value: "won", Status.LOST.value: "lost"}.get(opportunity.status, "now")
     if here is None or stage.position > here.position:
         return "next"
-    return "done" if stage.pk in visited else "skipped"
+    return "done" if stage.pk in days else "skipped"
 
 
 def _note(stage: SalesCycleStage, state: str, days: int) -> str:
@@ -212,18 +211,11 @@ def _note(stage: SalesCycleStage, state: str, days: int) -> str:
     return _("may be skipped") if stage.allows_skip else ""
 
 
-def _days_in_stages(opportunity: Opportunity) -> tuple[dict[int, int], set[int]]:
-    """Whole days in each stage over all stays, the present one until today; and the stages ever entered."""
-    days: dict[int, int] = {}
-    visited: set[int] = set()
+def _days_in_stages(opportunity: Opportunity) -> dict[int, int]:
+    """Whole days in each stage ever entered, from the newest entries."""
     entries = opportunity.entries.filter(stage__isnull=False).newest_first()
-    rows = entries.values_list("stage_id", "status", "changed_on", "ended_on")[:STAYS_READ]
-    for stage_id, status, changed_on, ended_on in rows:
-        visited.add(stage_id)
-        if status not in CLOSED_STATUSES:
-            until: date = ended_on or today()
-            days[stage_id] = days.get(stage_id, 0) + max((until - changed_on).days, 0)
-    return days, visited
+    rows = entries.values_list("stage_id", "stage_entered_on", "changed_on", "closed_on")[:STAYS_READ]
+    return days_in_stages(reversed(rows), today())
 
 
 def _history(request: CrmRequest, opportunity: Opportunity) -> dict[str, Any]:

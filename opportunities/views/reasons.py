@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from crm.access import managers_only, readers_only
 from crm.deletion import delete_unless_used, what_uses
+from crm.forms import saved
 from crm.http import CrmRequest, dialog, done
 from opportunities.forms.reasons import CloseReasonForm
 from opportunities.models import CloseReason, OpportunityEntry, Outcome
@@ -41,8 +42,7 @@ def new_reason(request: CrmRequest) -> HttpResponse:
     """A new reason; ``?outcome=LOST`` chooses the outcome."""
     if request.method == "POST":
         form = CloseReasonForm(request.POST)
-        if form.is_valid():
-            form.save()
+        if form.is_valid() and saved(form):
             messages.success(request, _("Added “%(reason)s”.") % {"reason": form.instance})
             return done(request, reverse("opportunities:reason-list"))
     else:

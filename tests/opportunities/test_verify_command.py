@@ -89,11 +89,11 @@ def test_many_are_read_in_batches(monkeypatch, django_assert_max_num_queries):
 
 def test_it_asks_as_often_for_many_as_for_few(django_assert_num_queries):
     OpportunityFactory(started=True)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(9):
         verify()
     for _ in range(4):
         OpportunityFactory(started=True)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(9):
         verify()
 
 

@@ -19,7 +19,7 @@ def test_salesperson_form_offers_only_free_sign_ins():
     UserFactory(is_active=False)
     SalespersonFactory(user=UserFactory())
 
-    form = SalespersonForm()
+    form = SalespersonForm(by=UserFactory(is_active=False))
 
     assert list(form.fields["user"].queryset) == [free]
 

@@ -120,7 +120,7 @@ exit status: 0 done (also when the demo is there already), 1 refused, 2 wrong ar
         try:
             with progress(_("Clearing the demo"), clear.count(), quiet=self.quiet) as advance:
                 cleared = clear.clear(advance=advance)
-        except (operations.Refused, ProtectedError, IntegrityError, Opportunity.DoesNotExist) as error:
+        except (operations.Refused, ProtectedError, IntegrityError) as error:
             raise CommandError(
                 _("Somebody is working with the demo at this moment. Run demo --clear again.")
             ) from error

@@ -1,6 +1,7 @@
 """Replay every opportunity from its ledger entries and report what does not add up."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -42,7 +43,8 @@ exit status: 0 all is well, 1 differences were found (the first 100 are printed)
         total = rows.count()
         found, wrong = 0, set()
         with progress(_("Verifying"), total, quiet=options["verbosity"] == 0) as advance:
-            for difference in verified(rows, advance):
+            differences = verified(rows, advance)
+            for difference in differences if options["number"] else chain(differences, ledger.orphans()):
                 found += 1
                 wrong.add(difference.number)
                 if found <= MOST_LINES:

@@ -1,0 +1,71 @@
+"""Saving what was typed while others save too."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from crm.http import CrmRequest
+
+Row = TypeVar("Row", bound=Model)
+Arguments = ParamSpec("Arguments")
+View = Callable[Concatenate[CrmRequest, Arguments], HttpResponse]
+LONGEST_KEY = 19  # digits of the largest key a row can have
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be the primary key of a row."""
+    return text.isdecimal() and len(text) <= LONGEST_KEY and int(text) < 2**63
+
+
+class KeyedMultipleChoiceField(forms.ModelMultipleChoiceField[Any]):
+    """Choices of which those that no row can have are refused, before the database is asked."""
+
+    def clean(self, value: Any) -> Any:
+        for key in value or ():
+            if not is_key(str(key)):
+                raise ValidationError(
+                    self.error_messages["invalid_pk_value"], code="invalid_pk_value", params={"pk": key}
+                )
+        return super().clean(value)
+
+
+def in_one_transaction(view: View[Arguments]) -> View[Arguments]:
+    """A view whose POST reads and writes in one transaction; reading alone takes none."""
+
+    @wraps(view)
+    def wrapped(request: CrmRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def to_change(request: CrmRequest, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """``rows``, locked until the end of the transaction when they are about to be changed.
+
+    So what somebody else writes at the same moment (a customer number, a deletion) is either read or waits.
+    """
+    return rows.select_for_update(of=("self",)) if request.method == "POST" else rows
+
+
+def saved(form: forms.ModelForm[Any]) -> bool:
+    """Save a valid form; what somebody else took or deleted at the same moment is said on the form."""
+    try:
+        with transaction.atomic():
+            form.save()
+    except IntegrityError:
+        form.add_error(
+            None,
+            _("Somebody else changed something that this needs at the same moment. Look again, then save."),
+        )
+        return False
+    return True
