@@ -353,7 +353,7 @@ class OpportunityQuerySet(GuardedQuerySet):
 
     def workable_by(self, user: User) -> "OpportunityQuerySet":
         """Those a user may change."""
-        if user.is_superuser:
+        if user.is_superuser and user.is_active:
             return self.all()
         return self.filter(salesperson__in=Salesperson.objects.worked_by(user).values("pk"))
 

@@ -260,10 +260,10 @@ class SalespersonQuerySet(models.QuerySet["Salesperson"]):
 
     def managed_by(self, user: User) -> "SalespersonQuerySet":
         """Those for whom a manager acts: the user, the teams the user manages or is in, and people without a team."""
-        if user.is_superuser:
-            return self.all()
         if not user.is_manager():
             return self.none()
+        if user.is_superuser:
+            return self.all()
         return self.filter(
             Q(user=user) | Q(team__isnull=True) | Q(team__manager__user=user) | Q(team__members__user=user)
         ).distinct()
