@@ -188,15 +188,13 @@ class OpportunityImporter:
     def _contact(self, history: History) -> Contact:
         """The person of the row, else its company."""
         company = self._company(history)
+        when_unknown = self._plan.person.when_unknown
         if history.person:
-            when_unknown = self._plan.person.when_unknown
             person = self._contacts.person(history.person, company, make=when_unknown == CREATE)
             if person is not None:
                 return person
-            if when_unknown == REFUSE or company is None:
-                raise RowRefused(_("There is no person “%(name)s”.") % {"name": shortened(history.person)})
-        if company is None:
-            raise RowRefused(_("The row names no contact."))
+        if company is None or (history.person and when_unknown == REFUSE):
+            raise RowRefused(_("There is no person “%(name)s”.") % {"name": shortened(history.person)})
         return company
 
     def _company(self, history: History) -> Contact | None:
