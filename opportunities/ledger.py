@@ -293,9 +293,7 @@ def changes(before: Facts | None, after: Facts) -> list[Change]:
     return found
 
 
-def days_in_stages(
-    entries: Iterable[tuple[int, date, date, date | None]], until: date
-) -> dict[int, int]:
+def days_in_stages(entries: Iterable[tuple[int, date, date, date | None]], until: date) -> dict[int, int]:
     """Whole days in each stage over all stays, for every stage that was ever entered.
 
     ``entries`` are (stage, in this stage since, holds from, closed on), oldest first. The time since an entry's
