@@ -191,7 +191,7 @@ def test_start_against_delete_leaves_one_of_the_two(winner):
     else:
         assert winner != "start"
         kinds = {type(result) for result in results}
-        assert kinds == {dict, Opportunity.DoesNotExist}
+        assert kinds == {dict, operations.Gone}
         assert not OpportunityEntry.objects.exists()
     assert_ledger_is_clean()
 

@@ -1193,8 +1193,12 @@ def test_opportunity_that_is_gone_cannot_be_changed(world, name):
     operations.delete(opportunity=opportunity, by=world.by, on=TODAY)
     operation, arguments = every_operation(world, copy)[name]
 
-    with untouched(), pytest.raises(Opportunity.DoesNotExist):
-        operation(opportunity=copy, by=world.by, on=TODAY, **arguments)
+    assert_refused(
+        operations.Gone,
+        "Somebody deleted it meanwhile.",
+        operation,
+        **{**arguments, "opportunity": copy, "by": world.by, "on": TODAY},
+    )
 
 
 def test_unknown_outcome_and_priority_are_mistakes_of_the_caller(world):
