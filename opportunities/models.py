@@ -7,7 +7,7 @@ saving or deleting either model any other way raises ``OnlyThroughOperations``.
 
 import hashlib
 import json
-from datetime import UTC
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -576,10 +576,10 @@ class OpportunityEntry(Facts):
                 return gettext("Last change undone")
 
     def compute_seal(self, before: str) -> str:
-        """SHA-256 over what this entry says and the ``before`` seal, in hexadecimal.
+        """SHA-256 over what this entry says and the ``before`` seal, in hexadecimal; an ended one has a second seal on it.
 
-        What follows by arithmetic (probability, calculated value of an open opportunity) and ``ended_on``, which is
-        filled later, is left out; the ledger's verification recomputes those.
+        What follows by arithmetic (probability, calculated value of an open opportunity) is left out; the ledger's
+        verification recomputes it.
         """
         amount = self.calculated_value if self.status == Status.WON else None
         said = [
@@ -610,7 +610,13 @@ class OpportunityEntry(Facts):
             self.close_reason_id,
         ]
         text = json.dumps(["" if part is None else str(part) for part in said], ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        seal = hashlib.sha256(text.encode()).hexdigest()
+        return seal if self.ended_on is None else ended_seal(seal, self.ended_on)
+
+
+def ended_seal(seal: str, ended_on: date) -> str:
+    """The seal of an entry once another follows it: the first one is gone then, so nobody can make it the newest again."""
+    return hashlib.sha256(f"{seal} {ended_on.isoformat()}".encode()).hexdigest()
 
 
 def _fixed(number: Decimal | None) -> str:

@@ -52,6 +52,7 @@ from opportunities.models import (
     Outcome,
     Priority,
     Status,
+    ended_seal,
 )
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, User
@@ -885,8 +886,9 @@ def _record(current: Opportunity, entry: OpportunityEntry, *, dry_run: bool) -> 
         Model.save(current, force_insert=True)
     else:
         newest = current.entries.filter(ended_on__isnull=True)
-        before = hand.seal if hand else newest.values_list("seal", flat=True).get()
-        QuerySet.update(newest, ended_on=entry.changed_on)
+        seal = hand.seal if hand else newest.values_list("seal", flat=True).get()
+        before = ended_seal(seal, entry.changed_on)
+        QuerySet.update(newest, ended_on=entry.changed_on, seal=before)
         _take_over(current, entry)
         Model.save(current, force_update=True)
     entry.opportunity = current
