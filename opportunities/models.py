@@ -377,7 +377,7 @@ class OpportunityQuerySet(GuardedQuerySet):
 
     def with_names(self) -> "OpportunityQuerySet":
         """With all that a row of a list names."""
-        return self.select_related("contact", "company", "salesperson", "stage", "cycle")
+        return self.select_related("contact__company", "company", "salesperson", "stage", "cycle")
 
 
 class Opportunity(Facts):
@@ -462,8 +462,8 @@ class Opportunity(Facts):
 
     @property
     def buyer(self) -> Contact:
-        """Who buys: the company, or the person who has none."""
-        return self.company or self.contact
+        """Who buys: the company, which a lone person may have joined meanwhile, or the person who has none."""
+        return self.company or self.contact.company or self.contact
 
 
 class OpportunityEntryQuerySet(GuardedQuerySet):

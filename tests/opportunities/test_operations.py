@@ -1032,6 +1032,25 @@ def test_win_makes_the_buyer_a_customer(world, contact, buyer):
         assert (someone.customer_number, someone.customer_since) == expected
 
 
+@pytest.mark.parametrize("blocked", ["lone", "elsewhere"])
+def test_lone_person_who_joined_a_company_buys_for_it(world, blocked):
+    opportunity = opportunity_in(world, Status.IN_PROGRESS, contact=world.lone)
+    world.lone.company = world.elsewhere
+    world.lone.save()
+    type(world.lone).objects.filter(pk=getattr(world, blocked).pk).update(is_privacy_blocked=True)
+    win = {"outcome": "WON", "reason": world.won, "amount": Decimal(1), "by": world.by, "on": TODAY}
+
+    if blocked == "elsewhere":
+        with untouched(), pytest.raises(operations.ContactRefused, match=r"^Elsewhere is blocked"):
+            operations.close(opportunity=opportunity, **win)
+        return
+    operations.close(opportunity=opportunity, **win)
+
+    world.lone.refresh_from_db()
+    world.elsewhere.refresh_from_db()
+    assert (world.lone.customer_number, world.elsewhere.customer_number) == ("", "CU-00001")
+
+
 def test_win_reuses_a_customer_and_reopening_keeps_one(world):
     first = opportunity_in(world, Status.WON)
     world.company.refresh_from_db()

@@ -338,6 +338,9 @@ class Walk(RuleBasedStateMachine):
         stages = sorted(self.cycles[state.cycle], key=lambda stage: stage.position)
         return [stage for stage in stages if stage.active or stage.key == state.stage]
 
+    def buyer_of(self, state):
+        return self.contacts[state.company or self.contacts[state.contact].buys_for]
+
     def forward_from(self, state):
         """The stages ahead that may be reached: every one up to there may be skipped."""
         stages = self.stages_of(state)
@@ -463,7 +466,7 @@ class Walk(RuleBasedStateMachine):
         if outcome == "WON":
             if amount is None or amount <= 0:
                 raise No("AmountRefused")
-            if self.contacts[thing.now.company or thing.now.contact].blocked:
+            if self.buyer_of(thing.now).blocked:
                 raise No("ContactRefused")
         sure = Fraction(100 if outcome == "WON" else 0)
         return outcome, replace(
@@ -513,8 +516,7 @@ class Walk(RuleBasedStateMachine):
             given = replace(given, salesperson=salesperson)
         if contact not in (None, thing.now.contact):
             person = self.check_contact(contact)
-            buyer = self.contacts[thing.now.company or thing.now.contact]
-            if thing.now.status != "NOT_STARTED" and person.buys_for != buyer.buys_for:
+            if thing.now.status != "NOT_STARTED" and person.buys_for != self.buyer_of(thing.now).key:
                 raise No("ContactRefused")
             company = person.key if person.is_company else person.company
             given = replace(given, contact=contact, company=company)
@@ -773,7 +775,7 @@ class Walk(RuleBasedStateMachine):
         for day in [day for day in thing.seen_on if day >= on]:
             del thing.seen_on[day]  # somebody entered later what was true on that day
         if action == "WON":
-            buyer = self.contacts[state.company or state.contact]
+            buyer = self.buyer_of(state)
             if not buyer.customer:
                 self.customers += 1
                 buyer.customer = f"CU-{self.customers:05d}"
