@@ -9,6 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 import time_machine
+from django.core.management import call_command
 from django.db import IntegrityError, OperationalError, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -892,6 +893,35 @@ def test_the_maven_mapping_on_a_file_of_that_shape():
     assert (team.name, team.manager.name) == ("Dustin Brinkmann (Central)", "Dustin Brinkmann")
     assert won.salesperson.team == team
     assert CloseReason.objects.filter(code__startswith="MAVEN").count() == 2
+    assert ledger_is_clean()
+
+
+@pytest.mark.parametrize("name", ["export.csv", "export.xlsx"])
+def test_what_was_exported_is_imported_elsewhere(name):
+    cycle_with_stages("Qualify", "Present", "Propose", is_default=True)
+    first = import_rows(WON, LOST, changed(OPEN, company="Zoë & =Co"), IDLE, cycle=None)
+    assert first.status == IN_ALL, first.rejects
+    call_command("export_opportunities", name, verbosity=0)
+    done = run("import_opportunities", name, mapping=EXAMPLES / "kansen-export.toml")
+    assert done.counts == (4, 4, 0, 0), done.rejects
+    assert done.out.splitlines()[1:5] == first.out.splitlines()[1:5]
+    facts = (
+        "description",
+        "status",
+        "contact",
+        "salesperson",
+        "stage",
+        "created_on",
+        "changed_on",
+        "closed_on",
+    )
+    old, new = (
+        list(
+            Opportunity.objects.filter(external_id__startswith=prefix).order_by("number").values_list(*facts)
+        )
+        for prefix in ("X-", "OLD-")
+    )
+    assert old == new
     assert ledger_is_clean()
 
 
