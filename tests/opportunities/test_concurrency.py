@@ -167,13 +167,15 @@ def test_start_against_delete_leaves_one_of_the_two(winner):
     opportunity = OpportunityFactory()
     by = UserFactory()
 
+    # Both had it on screen before it went.
+    to_start, to_delete, loaded = (own_copy(opportunity) for _ in range(3))
+
     def start():
-        return operations.start(opportunity=own_copy(opportunity), estimate=estimate(), by=by, on=today())
+        return operations.start(opportunity=to_start, estimate=estimate(), by=by, on=today())
 
     def delete():
-        return operations.delete(opportunity=own_copy(opportunity), by=by, on=today())
+        return operations.delete(opportunity=to_delete, by=by, on=today())
 
-    loaded = own_copy(opportunity)  # the other one had it on screen before it went
     if winner == "whoever":
         results = at_once(start, delete)
     elif winner == "start":
