@@ -361,6 +361,16 @@ def test_create_with_parts_of_an_estimate(world, estimate, method, probability, 
     assert opportunity.has_estimate == (None not in (estimate.value, estimate.chance_percent))
 
 
+def test_longest_texts_are_kept_whole(world):
+    texts = {"description": "é" * 100, "external_id": "ü" * 100, "note": "€" * 2000}
+
+    opportunity = opportunity_in(world, Status.NOT_STARTED, **texts)
+
+    stored = Opportunity.objects.get(pk=opportunity.pk)
+    assert (stored.description, stored.external_id) == (texts["description"], texts["external_id"])
+    assert stored.entries.get().note == texts["note"]
+
+
 def test_external_id_of_nobody_may_be_shared(world):
     opportunity_in(world, Status.NOT_STARTED)
     opportunity_in(world, Status.NOT_STARTED)
