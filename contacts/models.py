@@ -4,12 +4,14 @@ A company is a contact of kind COMPANY; a person may belong to one company, or t
 customer: the company, or the person who has none.
 """
 
+import re
 from datetime import date
 
 from django.conf.global_settings import LANGUAGES
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
@@ -17,6 +19,7 @@ from phonenumber_field.modelfields import PhoneNumberField
 
 from crm.fields import CodeField, WebsiteField
 from crm.numbering import next_number
+from crm.text import normalised
 from salespeople.models import Salesperson, User
 
 LAST_CHARACTER = "\uffff"  # sorts after whatever may follow the beginning of a name
@@ -26,6 +29,21 @@ LABEL_MARK = " · "  # between number and name
 def all_languages() -> list[tuple[str, str]]:
     """Every language a contact may prefer."""
     return LANGUAGES
+
+
+# What companies add to their name, which says nothing about who they are.
+LEGAL_FORMS = re.compile(
+    r"ab|ag|aps|asbl|as|bvba|bv|corporation|corp|co|cvba|cv|eg|ek|eurl|eu|gie|gmbh|hf|incorporated|inc|kft|kgaa|kg"
+    r"|limited|llc|llp|lp|ltd|mbh|nv|oyj|oy|plc|pte|pty|sarl|sasu|sas|sca|scrl|sa|sl|spa|sp|srl|sro|vof|vzw|zoo"
+    r"|the|company|and"
+)
+
+
+def name_key(name: str) -> str:
+    """A name as duplicates are compared by: “The Été Company N.V.” becomes “ete”; never empty for a name."""
+    words = re.sub(r"[^\w\s]", "", normalised(name.replace("&", " and ").replace("-", " "))).split()
+    telling = [word for word in words if not LEGAL_FORMS.fullmatch(word)]
+    return " ".join(telling or words)[:200]
 
 
 class ContactKind(models.TextChoices):
@@ -173,6 +191,29 @@ class Contact(models.Model):
     )
     customer_number = models.CharField(_("customer number"), max_length=20, blank=True, editable=False)
     customer_since = models.DateField(_("customer since"), null=True, blank=True, editable=False)
+    search_text = models.TextField(
+        _("text to search"),
+        blank=True,
+        editable=False,
+        help_text=_("Number, name and e-mail address, normalised."),
+    )
+    name_key = models.CharField(
+        _("name to compare"),
+        max_length=200,
+        blank=True,
+        editable=False,
+        help_text=_("The name without legal form, accents and punctuation."),
+    )
+    merged_into = models.ForeignKey(
+        "self",
+        verbose_name=_("merged into"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        help_text=_("This contact turned out to be another one, which carries on for both."),
+    )
 
     objects = ContactQuerySet.as_manager()
 
@@ -182,6 +223,12 @@ class Contact(models.Model):
         indexes = [
             models.Index(fields=["name", "id"], name="contact_name_idx"),  # the list, by name
             models.Index(fields=["kind", "name", "id"], name="contact_kind_name_idx"),  # one kind, by name
+            # the warning about duplicates while somebody types
+            models.Index(fields=["name_key", "id"], name="contact_name_key_idx"),
+            models.Index(Lower("email"), name="contact_email_idx"),
+            models.Index(fields=["phone"], name="contact_phone_idx"),
+            models.Index(fields=["mobile"], name="contact_mobile_idx"),
+            models.Index(fields=["vat_number"], name="contact_vat_number_idx"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -212,6 +259,11 @@ class Contact(models.Model):
                 violation_error_message=_("A contact cannot be its own company."),
             ),
             models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
+                name="contact_not_merged_into_itself",
+                violation_error_message=_("A contact cannot be merged into itself."),
+            ),
+            models.CheckConstraint(
                 condition=Q(customer_number="", customer_since__isnull=True)
                 | (~Q(customer_number="") & Q(customer_since__isnull=False)),
                 name="contact_customer_number_and_date",
@@ -237,10 +289,12 @@ class Contact(models.Model):
         return self.name
 
     def save(self, *args: object, **kwargs: object) -> None:
-        """Save, giving a new contact its number in the same transaction."""
+        """Save, giving a new contact its number in the same transaction, and its name and number to searches."""
         with transaction.atomic():
             if not self.number:
                 self.number = next_number("C")
+            self.search_text = normalised(f"{self.number} {self.name} {self.email}")
+            self.name_key = name_key(self.name)
             super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def get_absolute_url(self) -> str:
@@ -300,3 +354,39 @@ class Contact(models.Model):
                 locked.customer_since = on
                 locked.save(update_fields=["customer_number", "customer_since"])
             return locked
+
+
+class ContactMerge(models.Model):
+    """Two contacts made one: all that is needed to look at it again, and to undo it."""
+
+    kept = models.ForeignKey(Contact, verbose_name=_("kept"), on_delete=models.PROTECT, related_name="merges")
+    merged = models.ForeignKey(Contact, verbose_name=_("merged"), on_delete=models.PROTECT, related_name="+")
+    made_by = models.ForeignKey(User, verbose_name=_("made by"), on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+    record = models.JSONField(
+        _("record"), help_text=_("The fields of both before, those chosen, and what moved."), default=dict
+    )
+    undone_by = models.ForeignKey(
+        User, verbose_name=_("undone by"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    undone_at = models.DateTimeField(_("undone at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("merge of contacts")
+        verbose_name_plural = _("merges of contacts")
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(kept=F("merged")),
+                name="contact_merge_of_two",
+                violation_error_message=_("A contact cannot be merged with itself."),
+            ),
+            models.CheckConstraint(
+                condition=Q(undone_by__isnull=True, undone_at__isnull=True)
+                | Q(undone_by__isnull=False, undone_at__isnull=False),
+                name="contact_merge_undone_by_and_when",
+                violation_error_message=_("A merge that was undone says by whom and when."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.merged} → {self.kept}"

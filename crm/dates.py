@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 MONTHS_IN = {"M": 1, "Q": 3, "Y": 12}
 DAYS_IN = {"D": 1, "W": 7}
@@ -122,3 +123,28 @@ def _end_of(unit: str, start: date) -> date:
         case _:
             last_month = 12
     return date(start.year, last_month, calendar.monthrange(start.year, last_month)[1])
+
+
+PERIODS = {
+    "THIS_WEEK": gettext_lazy("This week"),
+    "NEXT_WEEK": gettext_lazy("Next week"),
+    "LAST_MONTH": gettext_lazy("Last month"),
+    "THIS_MONTH": gettext_lazy("This month"),
+    "NEXT_MONTH": gettext_lazy("Next month"),
+    "LAST_QUARTER": gettext_lazy("Last quarter"),
+    "THIS_QUARTER": gettext_lazy("This quarter"),
+    "NEXT_QUARTER": gettext_lazy("Next quarter"),
+    "THIS_YEAR": gettext_lazy("This year"),
+}
+
+
+def period(name: str, around: date) -> tuple[date, date]:
+    """First and last day of a period named in ``PERIODS``, as seen from a day; weeks begin on Monday."""
+    which, _blank, unit = name.partition("_")
+    step = {"LAST": -1, "THIS": 0, "NEXT": 1}[which]
+    if unit == "WEEK":
+        monday = around - timedelta(days=around.weekday()) + timedelta(weeks=step)
+        return monday, monday + timedelta(days=6)
+    months = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}[unit]
+    first = add_months(date(around.year, (around.month - 1) // months * months + 1, 1), step * months)
+    return first, add_months(first, months) - timedelta(days=1)

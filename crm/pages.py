@@ -1,7 +1,7 @@
 """Keyset pages: the next page costs the same wherever one is, and nothing is counted.
 
-A cursor is the sort value and the primary key of the row at the edge, so the database walks an index from
-there. Rows without a value come last in either direction.
+A cursor is the field sorted by, with its value and the primary key of the row at the edge, so the database walks
+an index from there. Rows without a value come last in either direction.
 """
 
 import json
@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import DecimalField, F, Field, Model, Q, QuerySet
 from django.db.models.options import Options
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 Row = TypeVar("Row", bound=Model)
 PAGE_SIZE = 25
@@ -29,6 +30,7 @@ class KeysetPage(Generic[Row]):
     previous_url: str | None
     next_url: str | None
     sort: str
+    notice: str = ""  # why this is not the page that the address asked for
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -44,15 +46,21 @@ def keyset_page(
 ) -> KeysetPage[Row]:
     """The page of ``queryset`` that the query string asks for.
 
-    ``sorts`` are the fields one may sort by; ``?sort=-name`` sorts down. An unknown sort or a cursor that
-    cannot be read gives the first page in the ``default`` order, and so does a place after which nothing is left.
+    ``sorts`` are the fields one may sort by; ``?sort=-name`` sorts down. An unknown sort gives the ``default``
+    order, a cursor that cannot be read or belongs to another order the first page; both with a ``notice``. A place
+    after which nothing is left gives the first page.
     """
-    sort = params.get("sort", default)
+    sort = params.get("sort") or default
+    notice = ""
     if sort.lstrip("-") not in sorts or sort.startswith("--"):
+        notice = _("One cannot sort by “%(sort)s”, so the usual order is shown.") % {"sort": sort[:50]}
         sort = default
     field, falling = sort.lstrip("-"), sort.startswith("-")
     backwards = "before" in params
-    cursor = _read(queryset, field, params.get("before") or params.get("after") or "")
+    place = params.get("before") or params.get("after") or ""
+    cursor = _read(queryset, field, place)
+    if place and cursor is None:
+        notice = notice or _("That place is not in this order, so the first page is shown.")
     rows = queryset.order_by(*_order(field, falling=falling, backwards=backwards and cursor is not None))
     if cursor is not None:
         rows = rows.filter(_beyond(field, cursor, falling=falling, backwards=backwards))
@@ -74,6 +82,7 @@ def keyset_page(
         previous_url=_url(params, "before", field, found[0]) if found and has_previous else None,
         next_url=_url(params, "after", field, found[-1]) if found and has_next else None,
         sort=sort,
+        notice=notice,
     )
 
 
@@ -101,7 +110,7 @@ def _url(params: QueryDict, key: str, field: str, row: Model) -> str:
     value: Any = row
     for name in field.split("__"):
         value = getattr(value, name, None)
-    text = json.dumps([value, row.pk], default=str)
+    text = json.dumps([field, value, row.pk], default=str)
     query = params.copy()
     query.pop("before", None)
     query.pop("after", None)
@@ -110,11 +119,13 @@ def _url(params: QueryDict, key: str, field: str, row: Model) -> str:
 
 
 def _read(queryset: QuerySet[Row], field: str, text: str) -> tuple[Any, int] | None:
-    """The value and key in a cursor, or None when there is none or somebody has changed it."""
+    """The value and key in a cursor, or None when there is none, it is of another order, or somebody changed it."""
     if not text:
         return None
     try:
-        value, pk = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        of, value, pk = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if of != field:
+            return None
         options: Options[Any] = queryset.model._meta
         for name in field.split("__")[:-1]:
             related = options.get_field(name).related_model

@@ -53,6 +53,7 @@ MAY_CHANGE: dict[str, set[str]] = {
     Action.LOST: {"status", *CLOSING, *ESTIMATE},
     Action.REOPENED: {"status", *CLOSING, *ESTIMATE},
     Action.UNDONE: set(FACTS),
+    Action.MERGED: {"contact_id", "company_id"},
 }
 # The status an action needs before, and leaves behind.
 STATUS_AROUND: dict[str, tuple[Sequence[str], Sequence[str]]] = {
@@ -62,6 +63,7 @@ STATUS_AROUND: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     Action.WON: (OPEN_STATUSES, (Status.WON,)),
     Action.LOST: (OPEN_STATUSES, (Status.LOST,)),
     Action.REOPENED: (CLOSED_STATUSES, OPEN_STATUSES),
+    Action.MERGED: (tuple(Status), tuple(Status)),
 }
 
 

@@ -42,6 +42,7 @@ from contacts.models import Contact
 from crm.dates import apply_formula, today
 from crm.fields import HUNDRED
 from crm.numbering import next_number
+from crm.text import normalised
 from opportunities.models import (
     FACTS,
     OPEN_STATUSES,
@@ -376,6 +377,7 @@ def create(
             cycle=cycle,
             probability_method=cycle.probability_method,
         )
+        opportunity.search_text = normalised(f"{opportunity.number} {description}")
         entry = _next_entry(opportunity, Action.CREATED, by=by, on=on, note=note)
         _set_estimate(entry, cycle, estimate, completed=Decimal(0))
         return _record(opportunity, entry, dry_run=dry_run)
@@ -654,7 +656,8 @@ def describe(
         old = {name: getattr(current, name) for name in new}
         changed = {name: value for name, value in new.items() if value != old[name]}
         if changed and not dry_run:
-            QuerySet.update(Opportunity.objects.filter(pk=current.pk), **changed)
+            searched = normalised(f"{current.number} {new['description']}")
+            QuerySet.update(Opportunity.objects.filter(pk=current.pk), **changed, search_text=searched)
             _log(
                 current,
                 CHANGE,

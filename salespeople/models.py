@@ -39,6 +39,21 @@ class Theme(models.TextChoices):
     DARK = "DARK", _("Dark")
 
 
+class Density(models.TextChoices):
+    """How much room a row takes."""
+
+    COMFORTABLE = "COMFORTABLE", _("Comfortable")
+    COMPACT = "COMPACT", _("Compact")
+
+
+class StartPage(models.TextChoices):
+    """Where somebody comes in."""
+
+    TODAY = "TODAY", _("Today")
+    BOARD = "BOARD", _("Board")
+    OPPORTUNITIES = "OPPORTUNITIES", _("Opportunities")
+
+
 def default_language() -> str:
     """The language of a new user."""
     return str(settings.LANGUAGE_CODE)
@@ -111,6 +126,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("language"), max_length=10, choices=offered_languages, default=default_language
     )
     theme = models.CharField(_("appearance"), max_length=5, choices=Theme, default=Theme.AUTO)
+    density = models.CharField(_("density"), max_length=11, choices=Density, default=Density.COMFORTABLE)
+    start_page = models.CharField(_("first page"), max_length=13, choices=StartPage, default=StartPage.TODAY)
+    allows_shortcuts = models.BooleanField(
+        _("single keys"), default=True, help_text=_("Keys such as n and m do something when pressed alone.")
+    )
+    changes_seen_at = models.DateTimeField(
+        _("changes of others seen until"), null=True, blank=True, editable=False
+    )
     is_active = models.BooleanField(
         _("may sign in"), default=True, help_text=_("Take this away instead of deleting somebody.")
     )

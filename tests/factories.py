@@ -6,11 +6,22 @@ from decimal import Decimal
 import factory
 from factory.django import DjangoModelFactory
 
-from activities.models import Activity, ActivityStep
-from contacts.models import Contact, ContactKind, IndustryGroup
+from activities.models import Activity, ActivityStep, Interaction
+from contacts.models import Contact, ContactKind, ContactMerge, IndustryGroup
 from crm.dates import today
 from opportunities import operations
-from opportunities.models import CloseReason, Opportunity, Outcome
+from opportunities.models import (
+    Batch,
+    BatchAction,
+    BatchItem,
+    CloseReason,
+    ContactRole,
+    Opportunity,
+    OpportunityContact,
+    Outcome,
+    SavedView,
+    ViewPlace,
+)
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Role, Salesperson, Team, User, group_of
 
@@ -79,6 +90,15 @@ class PersonFactory(DjangoModelFactory):
     name = factory.LazyAttribute(lambda person: f"{person.first_name} {person.last_name}")
 
 
+class ContactMergeFactory(DjangoModelFactory):
+    class Meta:
+        model = ContactMerge
+
+    kept = factory.SubFactory(CompanyFactory)
+    merged = factory.SubFactory(CompanyFactory)
+    made_by = factory.SubFactory(UserFactory)
+
+
 class ActivityFactory(DjangoModelFactory):
     class Meta:
         model = Activity
@@ -94,6 +114,16 @@ class ActivityStepFactory(DjangoModelFactory):
     activity = factory.SubFactory(ActivityFactory)
     position = factory.Sequence(lambda n: n + 1)
     description = factory.Sequence(lambda n: f"Step {n}")
+
+
+class InteractionFactory(DjangoModelFactory):
+    class Meta:
+        model = Interaction
+
+    text = "Called, and will call again."
+    happened_on = factory.LazyFunction(today)
+    contact = factory.SubFactory(CompanyFactory)
+    recorded_by = factory.SubFactory(UserFactory)
 
 
 class SalesCycleFactory(DjangoModelFactory):
@@ -196,3 +226,46 @@ def lost_opportunity(*, on: date | None = None, **fields):
         on=opportunity.changed_on,
     )
     return opportunity
+
+
+class OpportunityContactFactory(DjangoModelFactory):
+    class Meta:
+        model = OpportunityContact
+
+    opportunity = factory.SubFactory(OpportunityFactory)
+    contact = factory.SubFactory(PersonFactory)
+    role = ContactRole.USER
+
+
+class SavedViewFactory(DjangoModelFactory):
+    class Meta:
+        model = SavedView
+
+    owner = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"View {n}")
+    query = "status=WON"
+
+
+class ViewPlaceFactory(DjangoModelFactory):
+    class Meta:
+        model = ViewPlace
+
+    user = factory.SubFactory(UserFactory)
+    view = factory.SubFactory(SavedViewFactory)
+
+
+class BatchFactory(DjangoModelFactory):
+    class Meta:
+        model = Batch
+
+    action = BatchAction.REASSIGN
+    salesperson = factory.SubFactory(SalespersonFactory)
+    made_by = factory.SubFactory(UserFactory)
+
+
+class BatchItemFactory(DjangoModelFactory):
+    class Meta:
+        model = BatchItem
+
+    batch = factory.SubFactory(BatchFactory)
+    opportunity = factory.SubFactory(OpportunityFactory)

@@ -55,6 +55,11 @@ def customer():
     return contact.make_customer(on=date(2026, 1, 1))
 
 
+def second_default(place):
+    factories.ViewPlaceFactory(user=place.user, is_default=True)
+    return {"is_default": True}
+
+
 # What breaks them: constraint → (valid row, the columns to change). A function gets the row and says the columns;
 # it may make a second row that gets in the way.
 
@@ -149,6 +154,40 @@ BREAKS = {
     "entry_ends_after_it_begins": [(older_entry, {"ended_on": PAST})],
     "close_reason_code_given": code_of(factories.CloseReasonFactory),
     "close_reason_outcome_known": [(factories.CloseReasonFactory, {"outcome": "DRAW"})],
+    "opportunity_contact_unique": [
+        (
+            factories.OpportunityContactFactory,
+            lambda row: {"contact": factories.OpportunityContactFactory(opportunity=row.opportunity).contact},
+        )
+    ],
+    "opportunity_contact_role_known": [(factories.OpportunityContactFactory, {"role": "KING"})],
+    "saved_view_name_unique": [
+        (
+            factories.SavedViewFactory,
+            lambda row: {"name": factories.SavedViewFactory(owner=row.owner).name},
+        )
+    ],
+    "saved_view_name_given": [(factories.SavedViewFactory, {"name": ""})],
+    "saved_view_audience_known": [(factories.SavedViewFactory, {"audience": "MARS"})],
+    "view_place_unique": [
+        (factories.ViewPlaceFactory, lambda row: {"view": factories.ViewPlaceFactory(user=row.user).view})
+    ],
+    "view_place_one_default": [(factories.ViewPlaceFactory, second_default)],
+    "batch_status_known": [(factories.BatchFactory, {"status": "LATE"})],
+    "batch_says_what_to_do": [
+        (factories.BatchFactory, {"salesperson": None}),
+        (factories.BatchFactory, {"action": "MOVE"}),
+        (factories.BatchFactory, {"action": "POSTPONE"}),
+        (factories.BatchFactory, {"action": "LOSE"}),
+        (factories.BatchFactory, {"action": "SING"}),
+    ],
+    "batch_item_unique": [
+        (
+            factories.BatchItemFactory,
+            lambda row: {"opportunity": factories.BatchItemFactory(batch=row.batch).opportunity},
+        )
+    ],
+    "batch_item_state_known": [(factories.BatchItemFactory, {"state": "LOST"})],
     # contacts
     "industry_group_code_given": code_of(factories.IndustryGroupFactory),
     "contact_kind_known": [(factories.CompanyFactory, {"kind": "ROBOT"})],
@@ -176,7 +215,15 @@ BREAKS = {
             lambda row: {"external_id": factories.PersonFactory(external_id="X-1").external_id},
         )
     ],
+    "contact_not_merged_into_itself": [(factories.CompanyFactory, lambda row: {"merged_into": row})],
+    "contact_merge_of_two": [(factories.ContactMergeFactory, lambda row: {"merged": row.kept})],
+    "contact_merge_undone_by_and_when": [
+        (factories.ContactMergeFactory, lambda row: {"undone_by": factories.UserFactory()})
+    ],
     # activities
+    "interaction_kind_known": [(factories.InteractionFactory, {"kind": "SMOKE"})],
+    "interaction_text_given": [(factories.InteractionFactory, {"text": ""})],
+    "interaction_is_about_something": [(factories.InteractionFactory, {"contact": None})],
     "activity_code_given": code_of(factories.ActivityFactory),
     "activity_step_position_unique": [
         (

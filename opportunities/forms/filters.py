@@ -1,84 +1,266 @@
-"""The list's filter: page and address share one checked query string."""
+"""Which opportunities a page is about: one checked query string for the list, the board, exports and views.
 
+Everything that is asked for is shown as a chip, and the words (``whose=ME``, ``closes=THIS_MONTH``) are read anew
+for every reader and every day, so an address that is kept or passed on keeps its meaning.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+import django_filters as filters
 from django import forms
-from django.db.models import QuerySet
-from django.utils.translation import gettext_lazy as _
+from django.http import QueryDict
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
-from opportunities.models import OPEN_STATUSES, Opportunity, Status
+from crm.dates import PERIODS, period, today
+from crm.templatetags.kansen import day, money
+from opportunities.models import (
+    OPEN_STATUSES,
+    CloseReason,
+    Opportunity,
+    OpportunityQuerySet,
+    Priority,
+    Status,
+)
 from salescycles.models import SalesCycle, SalesCycleStage
-from salespeople.models import Salesperson, User
+from salespeople.models import Salesperson, Team, User
 
 OPEN, ALL = "OPEN", "ALL"
+ME, TEAM = "ME", "TEAM"
+PASSED = "PASSED"
+LARGEST = Decimal("999999999999.99")
+OF_THE_PAGE = frozenset(
+    {"sort", "after", "before", "columns", "view"}
+)  # what an address says besides the filter
 
 
-class OpportunityFilterForm(forms.Form):
-    """Which opportunities the list shows; without a status the open ones."""
+@dataclass(frozen=True)
+class Chip:
+    """One thing that is asked for, and the address of the page without it."""
 
-    status = forms.ChoiceField(
-        label=_("Status"),
-        required=False,
-        choices=[(OPEN, _("Open")), *Status.choices, (ALL, _("All"))],
-    )
-    cycle = forms.ModelChoiceField(
-        label=_("Sales cycle"),
-        queryset=SalesCycle.objects.order_by("description"),
-        required=False,
-        empty_label=_("All"),
-    )
-    stage = forms.ModelChoiceField(
-        label=_("Stage"), queryset=SalesCycleStage.objects.none(), required=False, empty_label=_("All")
-    )
-    salesperson = forms.ModelChoiceField(
-        label=_("Salesperson"), queryset=Salesperson.objects.none(), required=False, empty_label=_("All")
-    )
-    contact = forms.ModelChoiceField(
-        label=_("Contact"), queryset=Contact.objects.none(), required=False, widget=forms.HiddenInput
+    name: str
+    label: str
+    value: str
+    url: str
+
+
+def _select(**kwargs: Any) -> dict[str, Any]:
+    return {"empty_label": gettext_lazy("All"), **kwargs}
+
+
+def _amount(label: Any, comparison: str) -> filters.NumberFilter:
+    return filters.NumberFilter(
+        label=label,
+        field_name="estimated_value",
+        lookup_expr=comparison,
+        min_value=Decimal(0),
+        max_value=LARGEST,
+        decimal_places=2,
     )
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **{"label_suffix": "", **kwargs})
-        stages = SalesCycleStage.objects.select_related("cycle").order_by("cycle__description", "position")
-        self._choose_from("stage", stages)
-        self._choose_from("salesperson", Salesperson.objects.seen_by(user).order_by("name"))
-        self._choose_from("contact", Contact.objects.visible_to(user))
-        for visible in self.visible_fields():
-            visible.field.widget.attrs["class"] = "form-select"
-        field = self.fields["stage"]
+
+def _day(label: Any, field: str, comparison: str) -> filters.DateFilter:
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    return filters.DateFilter(label=label, field_name=field, lookup_expr=comparison, widget=widget)
+
+
+class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
+    """The filter of every page about opportunities; without a status the open ones."""
+
+    q = filters.CharFilter(label=gettext_lazy("Search"), method="search", max_length=100)
+    status = filters.ChoiceFilter(
+        label=gettext_lazy("Status"),
+        choices=[*Status.choices, (ALL, gettext_lazy("Open and closed"))],
+        empty_label=gettext_lazy("Open"),
+        method="of_status",
+    )
+    whose = filters.ChoiceFilter(
+        label=gettext_lazy("Whose"),
+        choices=[(ME, gettext_lazy("Mine")), (TEAM, gettext_lazy("My team’s"))],
+        empty_label=gettext_lazy("Everyone’s"),
+        method="of_whom",
+    )
+    salesperson = filters.ModelChoiceFilter(
+        **_select(label=gettext_lazy("Salesperson"), queryset=lambda request: seen_by(request.user))
+    )
+    team = filters.ModelChoiceFilter(
+        **_select(
+            label=gettext_lazy("Team"),
+            field_name="salesperson__team",
+            queryset=Team.objects.order_by("name"),
+        )
+    )
+    cycle = filters.ModelChoiceFilter(
+        **_select(label=gettext_lazy("Sales cycle"), queryset=SalesCycle.objects.order_by("description"))
+    )
+    stage = filters.ModelChoiceFilter(
+        **_select(
+            label=gettext_lazy("Stage"),
+            queryset=SalesCycleStage.objects.select_related("cycle").order_by(
+                "cycle__description", "position"
+            ),
+        )
+    )
+    priority = filters.ChoiceFilter(**_select(label=gettext_lazy("Priority"), choices=Priority.choices))
+    value_from = _amount(gettext_lazy("Value from"), "gte")
+    value_to = _amount(gettext_lazy("Value to"), "lte")
+    closes = filters.ChoiceFilter(
+        label=gettext_lazy("Closing"),
+        choices=[(PASSED, gettext_lazy("Overdue")), *PERIODS.items()],
+        empty_label=gettext_lazy("Whenever"),
+        method="closing_in",
+    )
+    closes_from = _day(gettext_lazy("Closing from"), "estimated_close_on", "gte")
+    closes_to = _day(gettext_lazy("Closing to"), "estimated_close_on", "lte")
+    closed = filters.ChoiceFilter(
+        label=gettext_lazy("Closed"),
+        choices=list(PERIODS.items()),
+        empty_label=gettext_lazy("Whenever"),
+        method="closed_in",
+    )
+    closed_from = _day(gettext_lazy("Closed from"), "closed_on", "gte")
+    closed_to = _day(gettext_lazy("Closed to"), "closed_on", "lte")
+    created_from = _day(gettext_lazy("Created from"), "created_on", "gte")
+    created_to = _day(gettext_lazy("Created to"), "created_on", "lte")
+    reason = filters.ModelChoiceFilter(
+        **_select(
+            label=gettext_lazy("Close reason"),
+            field_name="close_reason",
+            queryset=CloseReason.objects.order_by("outcome", "description"),
+        )
+    )
+    contact = filters.ModelChoiceFilter(
+        label=gettext_lazy("Contact"),
+        queryset=lambda request: Contact.objects.visible_to(request.user),
+        widget=forms.HiddenInput,
+        method="of_contact",
+    )
+
+    class Meta:
+        model = Opportunity
+        fields: list[str] = []
+
+    def __init__(self, data: QueryDict, queryset: OpportunityQuerySet, *, request: Any) -> None:
+        super().__init__(data, queryset, request=request)
+        self.user: User = request.user
+        self.form.label_suffix = ""
+        for name, field in self.form.fields.items():
+            if not isinstance(field.widget, forms.HiddenInput):
+                is_select = isinstance(field.widget, forms.Select)
+                field.widget.attrs["class"] = "form-select" if is_select else "form-control"
+            field.widget.attrs["id"] = f"filter-{name}"
+        if self.unknown:
+            names = ", ".join(f"“{name}”" for name in self.unknown)
+            self.form.add_error(
+                None, _("%(names)s is no filter of this page. Take it out of the address.") % {"names": names}
+            )
+        self._group_stages()
+
+    def _group_stages(self) -> None:
+        field = self.form.fields["stage"]
         assert isinstance(field, forms.ModelChoiceField)
         groups: dict[str, list[tuple[int, str]]] = {}
-        for stage in stages:
+        for stage in field.queryset or ():
             groups.setdefault(str(stage.cycle), []).append((stage.pk, str(stage)))
-        field.choices = [("", _("All")), *groups.items()]
+        field.widget.choices = [("", _("All")), *groups.items()]
 
-    def _choose_from(self, name: str, queryset: QuerySet[Any]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = queryset
+    @cached_property
+    def unknown(self) -> list[str]:
+        """Names in the address that mean nothing here."""
+        return sorted(set(self.data) - set(self.filters) - OF_THE_PAGE)
+
+    @cached_property
+    def rows(self) -> OpportunityQuerySet:
+        """What is asked for; nothing when the question makes no sense."""
+        found: OpportunityQuerySet = self.qs if self.form.is_valid() else self.queryset.none()
+        return found
+
+    def filter_queryset(self, queryset: OpportunityQuerySet) -> OpportunityQuerySet:
+        """Without a status the open ones, then all that is asked for."""
+        if not self.form.cleaned_data.get("status"):
+            queryset = queryset.filter(status__in=self.default_statuses)
+        narrowed: OpportunityQuerySet = super().filter_queryset(queryset)
+        return narrowed
 
     @property
-    def contact_shown(self) -> Contact | None:
-        """The contact the list is narrowed to, if any."""
-        return self.cleaned_data.get("contact") if self.is_valid() else None
+    def default_statuses(self) -> Iterable[str]:
+        """Open ones; who asks for a day or a reason of closing means closed ones too."""
+        asked = self.form.cleaned_data
+        if any(asked.get(name) for name in ("closed", "closed_from", "closed_to", "reason")):
+            return tuple(Status)
+        return OPEN_STATUSES
 
-    def filter(self, opportunities: QuerySet[Opportunity]) -> QuerySet[Opportunity]:
-        """Those of ``opportunities`` that were asked for; none when the question makes no sense."""
-        if not self.is_valid():
-            return opportunities.none()
-        asked = self.cleaned_data
-        status = asked["status"] or OPEN
-        if status == OPEN:
-            opportunities = opportunities.filter(status__in=OPEN_STATUSES)
-        elif status != ALL:
-            opportunities = opportunities.filter(status=status)
-        for name in ("cycle", "stage", "salesperson"):
-            if asked[name]:
-                opportunities = opportunities.filter(**{name: asked[name]})
-        contact = asked["contact"]
-        if contact is not None:
-            opportunities = opportunities.filter(
-                **({"company": contact} if contact.is_company else {"contact": contact})
-            )
-        return opportunities
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything is asked for."""
+        return any(self.data.get(name) for name in self.filters)
+
+    @cached_property
+    def chips(self) -> list[Chip]:
+        """Everything that is asked for and understood."""
+        asked: Mapping[str, Any] = self.form.cleaned_data if self.form.is_valid() else {}
+        chips = []
+        for name, value in asked.items():
+            if value in (None, ""):
+                continue
+            query = self.data.copy()
+            for key in (name, "after", "before"):
+                query.pop(key, None)
+            label = str(self.form.fields[name].label)
+            chips.append(Chip(name, label, self._said(name, value), f"?{query.urlencode()}"))
+        return chips
+
+    def _said(self, name: str, value: Any) -> str:
+        field = self.form.fields[name]
+        if isinstance(field, forms.ModelChoiceField):
+            return str(value)
+        if isinstance(field, forms.ChoiceField):
+            return str(dict(field.choices)[value])  # type: ignore[arg-type]
+        if isinstance(field, forms.DecimalField):
+            return money(value)
+        return day(value) if isinstance(field, forms.DateField) else f"“{value}”"
+
+    # How each is understood; ``name`` is what django-filter calls the field
+
+    def search(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
+        """Every word occurs in the number, the description, the contact or the company."""
+        return queryset.matching(value)
+
+    def of_status(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
+        """One status, or all."""
+        return queryset if value == ALL else queryset.filter(status=value)
+
+    def of_whom(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
+        """The reader's own, or those of the reader's team."""
+        own = self.user.own_salesperson
+        if own is None:
+            return queryset.none()
+        if value == TEAM and own.team_id is not None:
+            return queryset.filter(salesperson__team=own.team_id)
+        return queryset.filter(salesperson=own)
+
+    def closing_in(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
+        """Expected to close in a period, or overdue."""
+        if value == PASSED:
+            return queryset.filter(status=Status.IN_PROGRESS, estimated_close_on__lt=today())
+        first, last = period(value, today())
+        return queryset.filter(estimated_close_on__gte=first, estimated_close_on__lte=last)
+
+    def closed_in(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
+        """Closed in a period."""
+        first, last = period(value, today())
+        return queryset.filter(closed_on__gte=first, closed_on__lte=last)
+
+    def of_contact(self, queryset: OpportunityQuerySet, name: str, value: Contact) -> OpportunityQuerySet:
+        """Of a person, or of everybody in a company."""
+        return queryset.of_contact(value)
+
+
+def seen_by(user: User) -> Any:
+    """The salespeople whose opportunities a user sees, by name."""
+    return Salesperson.objects.seen_by(user).order_by("name")

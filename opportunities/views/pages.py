@@ -18,7 +18,7 @@ from crm.pages import keyset_page
 from opportunities import operations
 from opportunities.access import allowed
 from opportunities.forms.creation import NewOpportunityForm
-from opportunities.forms.filters import OpportunityFilterForm
+from opportunities.forms.filters import OpportunityFilter
 from opportunities.ledger import changes, days_in_stages
 from opportunities.models import Opportunity, OpportunityEntry, Status
 from salescycles.models import SalesCycleStage
@@ -44,15 +44,17 @@ STAYS_READ = 500
 @readers_only
 def opportunity_list(request: CrmRequest) -> HttpResponse:
     """Opportunities, filtered and sorted; the address is the view."""
-    form = OpportunityFilterForm(request.GET, user=request.user)
-    rows = form.filter(Opportunity.objects.visible_to(request.user).with_names())
+    asked = OpportunityFilter(
+        request.GET, Opportunity.objects.visible_to(request.user).with_names(), request=request
+    )
     context = {
-        "form": form,
-        "page": keyset_page(rows, sorts=SORTS, params=request.GET, default="estimated_close_on"),
-        "is_filtered": any(request.GET.get(name) for name in form.fields),
+        "filter": asked,
+        "form": asked.form,
+        "page": keyset_page(asked.rows, sorts=SORTS, params=request.GET, default="estimated_close_on"),
+        "is_filtered": asked.is_narrowed,
     }
     return page(
-        request, "opportunities/opportunity_list.html", context, status=200 if form.is_valid() else 422
+        request, "opportunities/opportunity_list.html", context, status=200 if asked.form.is_valid() else 422
     )
 
 

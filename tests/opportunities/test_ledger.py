@@ -180,6 +180,7 @@ NOT_OF_THE_ROW = {
     "external_id",  # a name in another system
     "description",  # changed by describe, which keeps old and new in the change log
     "priority",  # the same
+    "search_text",  # follows from number and description
 }
 STATES = ("created", "in progress", "won", "lost", "reopened", "undone")
 ENTRY_FIELDS = [f for f in OpportunityEntry._meta.concrete_fields if f.attname not in NOT_OF_THE_ENTRY]

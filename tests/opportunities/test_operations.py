@@ -1498,7 +1498,7 @@ def write_history(world, opportunity):
 
 def written(opportunity):
     """All that is stored, but for the keys and what follows from them."""
-    own = {"id", "opportunity_id", "number", "seal"}
+    own = {"id", "opportunity_id", "number", "search_text", "seal"}
     row = Opportunity.objects.filter(pk=opportunity.pk).values().get()
     entries = OpportunityEntry.objects.filter(opportunity=opportunity).order_by("sequence").values()
     return [{name: value for name, value in each.items() if name not in own} for each in (row, *entries)]

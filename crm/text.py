@@ -1,0 +1,27 @@
+"""Text made comparable: what people type and what is stored, without case, accents and spaces that do not matter."""
+
+import unicodedata
+from typing import Any
+
+LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+
+
+def normalised(text: str) -> str:
+    """Lower case, without accents, with single spaces: “Hôtel  ÉTOILE” becomes “hotel etoile”."""
+    folded = unicodedata.normalize("NFKD", text.casefold()).translate(LETTERS)
+    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    return " ".join(plain.replace("\0", "").split())
+
+
+def add_trigram_index(schema_editor: Any, *, table: str, column: str) -> None:
+    """For migrations: let PostgreSQL find any part of a column quickly (pg_trgm); other databases need nothing."""
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    schema_editor.execute(f"CREATE INDEX {table}_{column}_trgm ON {table} USING gin ({column} gin_trgm_ops)")
+
+
+def drop_trigram_index(schema_editor: Any, *, table: str, column: str) -> None:
+    """The way back of ``add_trigram_index``."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(f"DROP INDEX IF EXISTS {table}_{column}_trgm")
