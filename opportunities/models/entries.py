@@ -64,6 +64,12 @@ class OpportunityEntry(Facts):
         base_manager_name = "objects"
         verbose_name = _("opportunity entry")
         verbose_name_plural = _("opportunity entries")
+        indexes = [
+            # the newest that left a stage: how long people usually stay in it
+            models.Index(fields=["previous_stage", "-changed_on", "-id"], name="entry_left_stage_idx"),
+            # what was recorded since somebody looked
+            models.Index(fields=["recorded_at"], name="entry_recorded_idx"),
+        ]
         constraints = [
             *FACT_LAWS,
             models.CheckConstraint(

@@ -102,6 +102,8 @@ class Opportunity(Facts):
             ),
             # the panel on a company's page
             models.Index(fields=["company", "-created_on", "-id"], name="opportunity_company_idx"),
+            # what was won or lost in a period
+            models.Index(fields=["closed_on", "id"], name="opportunity_closed_idx"),
             # the list by date of creation, and the admin's date hierarchy
             models.Index(fields=["created_on", "id"], name="opportunity_created_idx"),
         ]
