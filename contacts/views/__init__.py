@@ -1,0 +1,1 @@
+"""Pages of companies and persons, and what is done with them."""
