@@ -1,11 +1,11 @@
 from django.urls import include, path
 
-from opportunities.views import changes, pages, reasons
+from opportunities.views import batches, changes, listing, pages, reasons, search
 
 app_name = "opportunities"
 
 opportunity_urls = [
-    path("", pages.opportunity_list, name="list"),
+    path("", listing.opportunity_list, name="list"),
     path("new/", pages.new_opportunity, name="new"),
     path("for-contact/<int:pk>/", pages.opportunities_for_contact, name="for-contact"),
     path("for-salesperson/<int:pk>/", pages.opportunities_for_salesperson, name="for-salesperson"),
@@ -21,6 +21,17 @@ opportunity_urls = [
     path("<int:pk>/delete/", changes.delete_opportunity, name="delete"),
 ]
 
+batch_urls = [
+    path("", batches.batch_list, name="batches"),
+    path("new/", batches.new_batch, name="batch-new"),
+    path("<int:pk>/", batches.batch_detail, name="batch"),
+    path("<int:pk>/step/", batches.step_batch, name="batch-step"),
+    path("<int:pk>/run/", batches.run_batch, name="batch-run"),
+    path("<int:pk>/cancel/", batches.cancel_batch, name="batch-cancel"),
+    path("<int:pk>/items/", batches.batch_items, name="batch-items"),
+    path("<int:pk>/left-alone.csv", batches.batch_refusals, name="batch-refusals"),
+]
+
 reason_urls = [
     path("", reasons.reason_list, name="reason-list"),
     path("new/", reasons.new_reason, name="reason-new"),
@@ -29,6 +40,8 @@ reason_urls = [
 ]
 
 urlpatterns = [
+    path("opportunities/batches/", include(batch_urls)),
     path("opportunities/", include(opportunity_urls)),
     path("close-reasons/", include(reason_urls)),
+    path("search/", search.search_anywhere, name="search"),
 ]

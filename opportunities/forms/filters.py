@@ -4,13 +4,16 @@ Everything that is asked for is shown as a chip, and the words (``whose=ME``, ``
 for every reader and every day, so an address that is kept or passed on keeps its meaning.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import django_filters as filters
 from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q
+from django.forms.models import ModelChoiceIterator
 from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -19,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from contacts.models import Contact
 from crm.dates import PERIODS, period, today
 from crm.templatetags.kansen import day, money
+from opportunities.attention import Attention, Need
 from opportunities.models import (
     OPEN_STATUSES,
     CloseReason,
@@ -35,8 +39,17 @@ ME, TEAM = "ME", "TEAM"
 PASSED = "PASSED"
 LARGEST = Decimal("999999999999.99")
 OF_THE_PAGE = frozenset(
-    {"sort", "after", "before", "columns", "view"}
+    {"sort", "after", "before", "columns", "view", "chosen"}
 )  # what an address says besides the filter
+OF_A_VIEW = ("sort", "columns")  # of that, what is kept with a view
+OPEN_ONES = "view=open"  # the address of a page that asks for nothing, said in so many words
+USUAL = ("q", "status", "whose", "salesperson", "stage", "closes")  # in reach at once; the others on demand
+SPANS = (
+    ("value_from", "value_to"),
+    ("closes_from", "closes_to"),
+    ("closed_from", "closed_to"),
+    ("created_from", "created_to"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,56 @@ class Chip:
     url: str
 
 
-def _select(**kwargs: Any) -> dict[str, Any]:
-    return {"empty_label": gettext_lazy("All"), **kwargs}
+class RowIterator(ModelChoiceIterator):  # type: ignore[type-arg]
+    """The rows of a ``RowField`` as choices, under the names of their groups if they have any."""
+
+    field: "RowField"
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        yield "", self.field.empty_label
+        groups: dict[str, list[tuple[int, str]]] = {}
+        for row in self.field.rows.values():
+            if self.field.group:
+                groups.setdefault(self.field.group(row), []).append((row.pk, str(row)))
+            else:
+                yield row.pk, str(row)
+        yield from groups.items()
+
+
+class RowField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A choice among the rows of a small table, which are read once, for the list and for the check."""
+
+    iterator = RowIterator
+
+    def __init__(self, *args: Any, group: Callable[[Any], str] | None = None, **kwargs: Any) -> None:
+        kwargs.pop("null_label", None)  # what django-filter says to its own fields
+        kwargs.pop("null_value", None)
+        self.group = group
+        self.source: Callable[[], Iterable[Model]] | None = None
+        super().__init__(*args, **kwargs)
+        self.error_messages["invalid_choice"] = _("This is not there any more. Choose another, or all.")
+
+    @cached_property
+    def rows(self) -> dict[str, Model]:
+        """The rows by primary key, in order."""
+        return {str(row.pk): row for row in (self.source() if self.source else self.queryset or ())}
+
+    def to_python(self, value: Any) -> Model | None:
+        """The row that is chosen."""
+        if value in self.empty_values:
+            return None
+        if str(value) not in self.rows:
+            raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
+        return self.rows[str(value)]
+
+
+class RowFilter(filters.ModelChoiceFilter):  # type: ignore[misc]
+    """Equal to one row of a small table."""
+
+    field_class = RowField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, empty_label=gettext_lazy("All"), **kwargs)
 
 
 def _amount(label: Any, comparison: str) -> filters.NumberFilter:
@@ -85,28 +146,22 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         empty_label=gettext_lazy("Everyone’s"),
         method="of_whom",
     )
-    salesperson = filters.ModelChoiceFilter(
-        **_select(label=gettext_lazy("Salesperson"), queryset=lambda request: seen_by(request.user))
+    salesperson = RowFilter(
+        label=gettext_lazy("Salesperson"),
+        queryset=lambda request: seen_by(request.user).select_related("team"),
     )
-    team = filters.ModelChoiceFilter(
-        **_select(
-            label=gettext_lazy("Team"),
-            field_name="salesperson__team",
-            queryset=Team.objects.order_by("name"),
-        )
+    team = RowFilter(
+        label=gettext_lazy("Team"), field_name="salesperson__team", queryset=Team.objects.order_by("name")
     )
-    cycle = filters.ModelChoiceFilter(
-        **_select(label=gettext_lazy("Sales cycle"), queryset=SalesCycle.objects.order_by("description"))
+    cycle = RowFilter(label=gettext_lazy("Sales cycle"), queryset=SalesCycle.objects.order_by("description"))
+    stage = RowFilter(
+        label=gettext_lazy("Stage"),
+        queryset=SalesCycleStage.objects.select_related("cycle").order_by("cycle__description", "position"),
+        group=lambda stage: str(stage.cycle),
     )
-    stage = filters.ModelChoiceFilter(
-        **_select(
-            label=gettext_lazy("Stage"),
-            queryset=SalesCycleStage.objects.select_related("cycle").order_by(
-                "cycle__description", "position"
-            ),
-        )
+    priority = filters.ChoiceFilter(
+        label=gettext_lazy("Priority"), choices=Priority.choices, empty_label=gettext_lazy("All")
     )
-    priority = filters.ChoiceFilter(**_select(label=gettext_lazy("Priority"), choices=Priority.choices))
     value_from = _amount(gettext_lazy("Value from"), "gte")
     value_to = _amount(gettext_lazy("Value to"), "lte")
     closes = filters.ChoiceFilter(
@@ -114,6 +169,12 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         choices=[(PASSED, gettext_lazy("Overdue")), *PERIODS.items()],
         empty_label=gettext_lazy("Whenever"),
         method="closing_in",
+    )
+    needs = filters.ChoiceFilter(
+        label=gettext_lazy("Needs somebody because"),
+        choices=Need.choices,
+        empty_label=gettext_lazy("Whether or not"),
+        method="needing",
     )
     closes_from = _day(gettext_lazy("Closing from"), "estimated_close_on", "gte")
     closes_to = _day(gettext_lazy("Closing to"), "estimated_close_on", "lte")
@@ -127,12 +188,11 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
     closed_to = _day(gettext_lazy("Closed to"), "closed_on", "lte")
     created_from = _day(gettext_lazy("Created from"), "created_on", "gte")
     created_to = _day(gettext_lazy("Created to"), "created_on", "lte")
-    reason = filters.ModelChoiceFilter(
-        **_select(
-            label=gettext_lazy("Close reason"),
-            field_name="close_reason",
-            queryset=CloseReason.objects.order_by("outcome", "description"),
-        )
+    reason = RowFilter(
+        label=gettext_lazy("Close reason"),
+        field_name="close_reason",
+        queryset=CloseReason.objects.order_by("outcome", "description"),
+        group=lambda reason: str(reason.get_outcome_display()),
     )
     contact = filters.ModelChoiceFilter(
         label=gettext_lazy("Contact"),
@@ -149,25 +209,45 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         super().__init__(data, queryset, request=request)
         self.user: User = request.user
         self.form.label_suffix = ""
-        for name, field in self.form.fields.items():
+        self.form.auto_id = "filter-%s"
+        for field in self.form.fields.values():
             if not isinstance(field.widget, forms.HiddenInput):
                 is_select = isinstance(field.widget, forms.Select)
                 field.widget.attrs["class"] = "form-select" if is_select else "form-control"
-            field.widget.attrs["id"] = f"filter-{name}"
+        self._read_teams_with_people()
+        self._check()
+
+    def _read_teams_with_people(self) -> None:
+        """The teams of the people one sees come with them; of others there is nothing to list."""
+        people, teams = self.form.fields["salesperson"], self.form.fields["team"]
+        assert isinstance(people, RowField)
+        assert isinstance(teams, RowField)
+
+        def of_people() -> list[Model]:
+            found = {getattr(person, "team", None) for person in people.rows.values()}
+            return sorted(found - {None}, key=str)  # type: ignore[arg-type]
+
+        teams.source = of_people
+
+    def _check(self) -> None:
+        """Refuse names that mean nothing, and spans that end before they begin."""
         if self.unknown:
             names = ", ".join(f"“{name}”" for name in self.unknown)
             self.form.add_error(
                 None, _("%(names)s is no filter of this page. Take it out of the address.") % {"names": names}
             )
-        self._group_stages()
-
-    def _group_stages(self) -> None:
-        field = self.form.fields["stage"]
-        assert isinstance(field, forms.ModelChoiceField)
-        groups: dict[str, list[tuple[int, str]]] = {}
-        for stage in field.queryset or ():
-            groups.setdefault(str(stage.cycle), []).append((stage.pk, str(stage)))
-        field.widget.choices = [("", _("All")), *groups.items()]
+        asked = self.form.cleaned_data if self.form.is_valid() else {}
+        for first, last in SPANS:
+            begins, ends = asked.get(first), asked.get(last)
+            if begins is not None and ends is not None and ends < begins:
+                self.form.add_error(
+                    last,
+                    _("This lies below “%(name)s”, so nothing can fit.")
+                    % {"name": self.form.fields[first].label}
+                    if isinstance(begins, Decimal)
+                    else _("This day lies before “%(name)s”, so nothing can fit.")
+                    % {"name": self.form.fields[first].label},
+                )
 
     @cached_property
     def unknown(self) -> list[str]:
@@ -193,7 +273,39 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         asked = self.form.cleaned_data
         if any(asked.get(name) for name in ("closed", "closed_from", "closed_to", "reason")):
             return tuple(Status)
+        if asked.get("needs") == Need.CHANGED:  # somebody else may have closed it
+            return tuple(Status)
         return OPEN_STATUSES
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Where the opportunities that are asked for can stand."""
+        if not self.form.is_valid():
+            return ()
+        asked = self.form.cleaned_data["status"]
+        if asked == ALL:
+            return tuple(Status)
+        return (asked,) if asked else tuple(self.default_statuses)
+
+    @property
+    def query_string(self) -> str:
+        """What was asked as a view keeps it."""
+        return kept(self.data)
+
+    @property
+    def usual_fields(self) -> list[forms.BoundField]:
+        """The fields that are in reach at once."""
+        return [field for field in self.form.visible_fields() if field.name in USUAL]
+
+    @property
+    def other_fields(self) -> list[forms.BoundField]:
+        """The fields that are shown on demand."""
+        return [field for field in self.form.visible_fields() if field.name not in USUAL]
+
+    @property
+    def has_hidden_mistake(self) -> bool:
+        """Whether something is wrong with a field that is shown on demand only."""
+        return any(field.errors for field in self.other_fields)
 
     @property
     def is_narrowed(self) -> bool:
@@ -212,7 +324,8 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
             for key in (name, "after", "before"):
                 query.pop(key, None)
             label = str(self.form.fields[name].label)
-            chips.append(Chip(name, label, self._said(name, value), f"?{query.urlencode()}"))
+            rest = query.urlencode() or OPEN_ONES
+            chips.append(Chip(name, label, self._said(name, value), f"?{rest}"))
         return chips
 
     def _said(self, name: str, value: Any) -> str:
@@ -236,13 +349,16 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         return queryset if value == ALL else queryset.filter(status=value)
 
     def of_whom(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
-        """The reader's own, or those of the reader's team."""
+        """The reader's own, or those of the teams the reader is in or manages."""
         own = self.user.own_salesperson
         if own is None:
             return queryset.none()
-        if value == TEAM and own.team_id is not None:
-            return queryset.filter(salesperson__team=own.team_id)
-        return queryset.filter(salesperson=own)
+        mine = Q(salesperson=own)
+        if value == TEAM:
+            mine |= Q(salesperson__team__manager=own)
+            if own.team_id is not None:
+                mine |= Q(salesperson__team=own.team_id)
+        return queryset.filter(mine)
 
     def closing_in(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
         """Expected to close in a period, or overdue."""
@@ -250,6 +366,10 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
             return queryset.filter(status=Status.IN_PROGRESS, estimated_close_on__lt=today())
         first, last = period(value, today())
         return queryset.filter(estimated_close_on__gte=first, estimated_close_on__lte=last)
+
+    def needing(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
+        """What the page of the day shows for this reason."""
+        return Attention(self.user).needing(queryset, Need(value))
 
     def closed_in(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
         """Closed in a period."""
@@ -259,6 +379,16 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
     def of_contact(self, queryset: OpportunityQuerySet, name: str, value: Contact) -> OpportunityQuerySet:
         """Of a person, or of everybody in a company."""
         return queryset.of_contact(value)
+
+
+def kept(data: QueryDict) -> str:
+    """What an address asks for, in a steady order: filter, sort and columns, without what is empty or of one page."""
+    query = QueryDict(mutable=True)
+    for name in (*OpportunityFilter.base_filters, *OF_A_VIEW):
+        value = ",".join(data.getlist(name)) if name == "columns" else data.get(name, "")
+        if value.strip():
+            query[name] = value
+    return query.urlencode(safe=",")
 
 
 def seen_by(user: User) -> Any:

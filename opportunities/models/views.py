@@ -1,7 +1,7 @@
 """Views: filters, order and columns of the opportunities' list, kept under a name."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, FilteredRelation, Q
 from django.utils.translation import gettext_lazy as _
 
 from salespeople.models import Salesperson, User
@@ -28,6 +28,15 @@ class SavedViewQuerySet(models.QuerySet["SavedView"]):
             return self.filter(mine_or_everyones)
         colleagues = Salesperson.objects.filter(team=own.team_id, user__isnull=False).values("user")
         return self.filter(mine_or_everyones | Q(audience=Audience.TEAM, owner__in=colleagues))
+
+    def in_order_of(self, user: User) -> "SavedViewQuerySet":
+        """As a reader has arranged them, those without a place last, by name; with whoever keeps them."""
+        return (
+            self.alias(place=FilteredRelation("places", condition=Q(places__user=user)))
+            .annotate(position=F("place__position"), opens_first=F("place__is_default"))
+            .select_related("owner")
+            .order_by(F("position").asc(nulls_last=True), "name", "pk")
+        )
 
     def changeable_by(self, user: User) -> "SavedViewQuerySet":
         """Those a user may rename, share and delete: their own."""

@@ -14,48 +14,17 @@ from contacts.models import Contact
 from crm.access import readers_only, sellers_only
 from crm.dates import today
 from crm.http import CrmRequest, done, page
-from crm.pages import keyset_page
 from opportunities import operations
 from opportunities.access import allowed
 from opportunities.forms.creation import NewOpportunityForm
-from opportunities.forms.filters import OpportunityFilter
 from opportunities.ledger import changes, days_in_stages
 from opportunities.models import Opportunity, OpportunityEntry, Status
 from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson
 
-SORTS = (
-    "id",
-    "description",
-    "company__name",
-    "stage__position",
-    "chance_percent",
-    "estimated_value",
-    "calculated_value",
-    "estimated_close_on",
-    "salesperson__name",
-)
 HISTORY_SIZE = 30
 PANEL_SIZE = 10
 STAYS_READ = 500
-
-
-@require_GET
-@readers_only
-def opportunity_list(request: CrmRequest) -> HttpResponse:
-    """Opportunities, filtered and sorted; the address is the view."""
-    asked = OpportunityFilter(
-        request.GET, Opportunity.objects.visible_to(request.user).with_names(), request=request
-    )
-    context = {
-        "filter": asked,
-        "form": asked.form,
-        "page": keyset_page(asked.rows, sorts=SORTS, params=request.GET, default="estimated_close_on"),
-        "is_filtered": asked.is_narrowed,
-    }
-    return page(
-        request, "opportunities/opportunity_list.html", context, status=200 if asked.form.is_valid() else 422
-    )
 
 
 @require_http_methods(["GET", "POST"])
