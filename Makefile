@@ -7,12 +7,13 @@ PORT ?= 8000
 UV = $(shell command -v uv || echo .tools/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help sync run test format clean
+.PHONY: help sync run test format screenshots clean
 
 help:
 	@echo "make run     start Kansen on http://127.0.0.1:$(PORT) (PORT=8001 picks another port)"
 	@echo "make test    linters, types and all tests (STEPS='lint sqlite' runs only these)"
 	@echo "make format  mend what the linters can mend themselves"
+	@echo "make screenshots  take the README's pictures anew, from the demo's data"
 	@echo "make sync    only make the environment in .venv"
 	@echo "make clean   remove the environment and what tools left behind; data in var/ stays"
 
@@ -34,6 +35,9 @@ format: sync
 	-@.venv/bin/ruff check -q --fix-only
 	-@.venv/bin/ruff format -q
 	-@.venv/bin/djade --target-version 5.2 $$(find templates -name '*.html')
+
+screenshots: sync
+	@.venv/bin/python scripts/screenshots.py
 
 clean:
 	rm -rf .venv .tools .coverage .coverage.* htmlcov test-results .hypothesis

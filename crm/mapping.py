@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,7 +79,7 @@ class Section:
         """A text; empty counts as missing."""
         value = str(self._take(key, (str,), _("A text in quotation marks")) or "")
         if required and not value.strip():
-            raise self.error(key, _("This is needed."))
+            raise self.error(key, self._missing(key))
         if value and choices and value not in choices:
             raise self.error(
                 key,
@@ -86,6 +87,13 @@ class Section:
                 % {"value": value, "choices": ", ".join(choices)},
             )
         return value or default
+
+    def _missing(self, key: str) -> str:
+        """That a key is needed, and which one there may be a slip of the pen for it."""
+        others = [other for other in self._values if other not in self._asked]
+        if close := get_close_matches(key, others, n=1):
+            return _("This is needed. Is “%(other)s” meant to be it?") % {"other": close[0]}
+        return _("This is needed.")
 
     def scalar(self, key: str) -> str:
         """A text, number, date or truth value, as text."""

@@ -250,3 +250,13 @@ def test_columns_are_translated_wherever_they_are_used():
     assert translations.cells(Row(2, CELLS)) == {"product": "GTX", "who": ""}
     with pytest.raises(MappingError, match=r"translate\.x: The file has no column “x”"):
         Translations(Section({"x": {}}, "translate"), COLUMNS)
+
+
+def test_key_that_is_missing_names_its_misspelling():
+    with pytest.raises(
+        MappingError, match=r"opportunity\.column: This is needed\. Is “colunm” meant to be it\?"
+    ):
+        Section({"colunm": "Deal"}, "opportunity").text("column", required=True)
+
+    with pytest.raises(MappingError, match=r"opportunity\.column: This is needed\.$"):
+        Section({"text": "Deal"}, "opportunity").text("column", required=True)
