@@ -26,7 +26,7 @@ from crm.admin import WORK, RoleAdmin, ShownFormSet, ShownInline, person
 from crm.dates import today
 from crm.templatetags.kansen import money, percent
 from opportunities import operations
-from opportunities.models import CloseReason, Opportunity, OpportunityEntry, Outcome
+from opportunities.models import CloseReason, Opportunity, OpportunityContact, OpportunityEntry, Outcome
 from salespeople.models import Salesperson, User
 
 MOST_AT_ONCE = 500  # rows that one bulk action changes
@@ -228,10 +228,13 @@ def _old_and_new(line: LogEntry) -> str:
         pairs = [(name, told["old"][name], told["new"][name]) for name in told["fields"]]
     except (ValueError, TypeError, KeyError):
         return ""
-    return "; ".join(
-        f"{Opportunity._meta.get_field(name).verbose_name}: “{old}” → “{new}”"  # type: ignore[union-attr]
-        for name, old, new in pairs
-    )
+    return "; ".join(f"{_verbose_name(name)}: “{old}” → “{new}”" for name, old, new in pairs)
+
+
+def _verbose_name(name: str) -> str:
+    """What a field is called; those involved are no field of the opportunity's own row."""
+    field = Opportunity._meta.get_field(name)
+    return str(getattr(field, "verbose_name", None) or OpportunityContact._meta.verbose_name_plural)
 
 
 @admin.register(Opportunity)

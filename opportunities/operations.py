@@ -10,7 +10,9 @@ The life of an opportunity::
     close     → Won or Lost, with a reason
     reopen    → back into the stage it was closed in
     undo      → the state before the last entry, written as a new entry
+    merge_contact → the contact that carries on for one that was merged into it, closed or not
     describe  → another description or priority: no fact of the ledger, kept in the change log
+    involve, change_role, release → who else plays a part on the buyer's side: kept in the change log as well
     delete    → gone with its entries, unless it is in progress
 
 Every operation takes ``by`` (who does it) and ``on`` (from which date it holds), is atomic, locks the opportunity,
@@ -20,7 +22,7 @@ makes every check, writes nothing, and returns the entry as it would be.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -47,8 +49,11 @@ from opportunities.models import (
     FACTS,
     OPEN_STATUSES,
     Action,
+    BatchItem,
     CloseReason,
+    ContactRole,
     Opportunity,
+    OpportunityContact,
     OpportunityEntry,
     Outcome,
     Priority,
@@ -62,6 +67,7 @@ LARGEST_VALUE = Decimal("999999999999.99")
 LONGEST_DESCRIPTION = 100
 LONGEST_EXTERNAL_ID = 100
 LONGEST_NOTE = 2000
+MOST_PEOPLE = 50
 
 
 # What is needed, in the words that forms use too
@@ -75,6 +81,7 @@ CHANCE_NEEDED = gettext_lazy("A chance of success above 0 is needed, up to 100."
 CLOSING_DATE_NEEDED = gettext_lazy("An estimated closing date is needed.")
 AMOUNT_NEEDED = gettext_lazy("A sale needs an amount above 0. Type what was sold.")
 WORDS_NEEDED = gettext_lazy("Say in a few words why.")
+ROLE_NEEDED = gettext_lazy("A role is needed. Choose the part this contact plays.")
 
 
 # What can be refused ---------------------------------------------------------------------------------------------
@@ -196,6 +203,12 @@ class ContactRefused(Refused):
     field = "contact"
 
 
+class RoleRefused(Refused):
+    """The role is missing or not one of the roles."""
+
+    field = "role"
+
+
 class CycleRefused(Refused):
     """The sales cycle is blocked or has no stage in use."""
 
@@ -246,11 +259,13 @@ def has_quote(opportunity: Opportunity) -> bool:
 
 def stages_in_play(opportunity: Opportunity) -> list[SalesCycleStage]:
     """The stages of the opportunity's cycle in order: those in use, and the present one even when it is retired."""
-    return [
-        stage
-        for stage in SalesCycleStage.objects.filter(cycle_id=opportunity.cycle_id).order_by("position")
-        if stage.is_active or stage.pk == opportunity.stage_id
-    ]
+    stages = SalesCycleStage.objects.filter(cycle_id=opportunity.cycle_id).order_by("position")
+    return in_play(stages, opportunity.stage_id)
+
+
+def in_play(stages: Iterable[SalesCycleStage], current: int | None) -> list[SalesCycleStage]:
+    """Of all stages of a cycle those in use, and the present one (by primary key) even when it is retired."""
+    return [stage for stage in stages if stage.is_active or stage.pk == current]
 
 
 def reachable_from(
@@ -355,7 +370,7 @@ def create(
     """
     with _transaction(dry_run):
         description = _checked_description(description)
-        contact = _usable_contact(contact)
+        contact = _usable_contact(contact, dry_run=dry_run)
         salesperson = _assignable_salesperson(salesperson)
         cycle = _available_cycle(cycle)
         if on > today():
@@ -583,10 +598,11 @@ def undo(
         _check_date(current, on)
         _check_reason_in_words(note)
         before = current.entries.with_names().get(sequence=current.version - 1)
+        _check_not_merged(before)
         if before.salesperson_id != current.salesperson_id:
             _assignable_salesperson(before.salesperson)
         if before.contact_id != current.contact_id:
-            _usable_contact(before.contact)
+            _usable_contact(before.contact, dry_run=dry_run)
         entry = _next_entry(current, Action.UNDONE, by=by, on=on, note=note)
         for name in FACTS:
             setattr(entry, name, getattr(before, name))
@@ -617,12 +633,40 @@ def reassign(
         if salesperson is not None and salesperson.pk != current.salesperson_id:
             entry.salesperson = _assignable_salesperson(salesperson)
         if contact is not None and contact.pk != current.contact_id:
-            contact = _usable_contact(contact)
+            contact = _usable_contact(contact, dry_run=dry_run)
             _check_same_company(current, contact)
             entry.contact = contact
             entry.company_id = contact.company_key
         if entry.facts() == current.facts():
             raise NothingToChange(_("Choose another salesperson or another contact."))
+        return _record(current, entry, dry_run=dry_run)
+
+
+def merge_contact(
+    *,
+    opportunity: Opportunity,
+    merged: Contact,
+    kept: Contact,
+    by: User,
+    on: date,
+    note: str = "",
+    dry_run: bool = False,
+) -> OpportunityEntry:
+    """Put ``kept`` where ``merged`` stands, as contact, company or both: the two are one. Closed ones follow too.
+
+    Undoing a merge is the same the other way round. Raises ``DateRefused``, ``NothingToChange`` or ``NoteRefused``.
+    """
+    with _locked(opportunity, dry_run=dry_run) as current:
+        _check_date(current, on)
+        entry = _next_entry(current, Action.MERGED, by=by, on=on, note=note)
+        if entry.contact_id == merged.pk:
+            entry.contact = kept
+        if entry.company_id == merged.pk:
+            entry.company = kept
+        if entry.facts() == current.facts():
+            raise NothingToChange(
+                _("%(number)s is not with %(contact)s.") % {"number": current.number, "contact": merged.label}
+            )
         return _record(current, entry, dry_run=dry_run)
 
 
@@ -677,10 +721,72 @@ def describe(
     return opportunity
 
 
+def involve(
+    *, opportunity: Opportunity, contact: Contact | None, role: str, by: User, dry_run: bool = False
+) -> OpportunityContact:
+    """Add a contact who plays a part in the decision, open or closed; kept in the change log, no fact of the ledger.
+
+    Raises ``ContactRefused`` (none, blocked for privacy, the opportunity's own contact, involved already, or too
+    many) or ``RoleRefused``.
+    """
+    with _locked(opportunity, dry_run=dry_run) as current:
+        contact = _usable_contact(contact, dry_run=dry_run)
+        part = _checked_role(role)
+        if contact.pk == current.contact_id:
+            raise ContactRefused(
+                _("%(contact)s is the contact of %(number)s already. Choose somebody else.")
+                % {"contact": contact, "number": current.number}
+            )
+        involved = list(current.people.values_list("contact_id", "role"))
+        if contact.pk in dict(involved):
+            raise ContactRefused(
+                _("%(contact)s is involved already, as %(role)s. Change the role there.")
+                % {"contact": contact, "role": ContactRole(dict(involved)[contact.pk]).label}
+            )
+        if len(involved) >= MOST_PEOPLE:
+            raise ContactRefused(
+                _("%(n)d contacts are involved, and that is the most. Remove somebody first.")
+                % {"n": len(involved)}
+            )
+        person = OpportunityContact(opportunity=current, contact=contact, role=part)
+        if not dry_run:
+            person.save()
+            _log_people(current, old="", new=_in_part(person), by=by)
+        return person
+
+
+def change_role(
+    *, opportunity: Opportunity, contact: Contact, role: str, by: User, dry_run: bool = False
+) -> OpportunityContact:
+    """Give a contact who is involved another part; the same part again changes nothing.
+
+    Raises ``ContactRefused`` (not involved any more) or ``RoleRefused``.
+    """
+    with _locked(opportunity, dry_run=dry_run) as current:
+        person = _involved(current, contact)
+        old, person.role = _in_part(person), _checked_role(role)
+        if not dry_run and _in_part(person) != old:
+            person.save(update_fields=["role"])
+            _log_people(current, old=old, new=_in_part(person), by=by)
+        return person
+
+
+def release(
+    *, opportunity: Opportunity, contact: Contact, by: User, dry_run: bool = False
+) -> OpportunityContact:
+    """Take a contact out of those involved; returns what is gone. Raises ``ContactRefused`` (not involved any more)."""
+    with _locked(opportunity, dry_run=dry_run) as current:
+        person = _involved(current, contact)
+        if not dry_run:
+            OpportunityContact.objects.filter(pk=person.pk).delete()
+            _log_people(current, old=_in_part(person), new="", by=by)
+        return person
+
+
 def delete(
     *, opportunity: Opportunity, by: User, on: date, seen: int | None = None, dry_run: bool = False
 ) -> dict[str, Any]:
-    """Delete an opportunity with its entries, unless it is in progress; returns the whole of it (``archive_of``).
+    """Delete an opportunity with all that belongs to it, unless it is in progress; returns it whole (``archive_of``).
 
     Raises ``StillInProgress`` or ``MovedMeanwhile``.
     """
@@ -706,20 +812,17 @@ def delete(
 
 
 def archive_of(opportunity: Opportunity) -> dict[str, Any]:
-    """All that is stored of an opportunity and its entries, with the names behind the keys, ready for JSON."""
+    """All that is stored of an opportunity and goes with it, with the names behind the keys, ready for JSON."""
     entries = opportunity.entries.select_related("recorded_by", "salesperson", "contact", "close_reason")
     return {
-        **{field.attname: getattr(opportunity, field.attname) for field in Opportunity._meta.concrete_fields},
+        **_stored(opportunity),
         "contact": str(opportunity.contact),
         "company": str(opportunity.company or ""),
         "salesperson": opportunity.salesperson.code,
         "cycle": opportunity.cycle.code,
         "entries": [
             {
-                **{
-                    field.attname: getattr(entry, field.attname)
-                    for field in OpportunityEntry._meta.concrete_fields
-                },
+                **_stored(entry),
                 "salesperson": entry.salesperson.code,
                 "contact": entry.contact.name,
                 "close_reason": entry.close_reason.code if entry.close_reason else "",
@@ -727,7 +830,27 @@ def archive_of(opportunity: Opportunity) -> dict[str, Any]:
             }
             for entry in entries.order_by("sequence")
         ],
+        "people": [
+            {**_stored(person), "contact": str(person.contact)}
+            for person in opportunity.people.select_related("contact").order_by("pk")
+        ],
+        "interactions": [
+            {
+                **_stored(interaction),
+                "contact": str(interaction.contact or ""),
+                "recorded_by": interaction.recorded_by.email,
+            }
+            for interaction in opportunity.interactions.with_names().order_by("pk")
+        ],
+        "batch_items": [
+            _stored(item) for item in BatchItem.objects.filter(opportunity=opportunity).order_by("pk")
+        ],
     }
+
+
+def _stored(row: Model) -> dict[str, Any]:
+    """Every column of a row."""
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
 # How they write --------------------------------------------------------------------------------------------------
@@ -922,6 +1045,17 @@ def _log(current: Opportunity, flag: int, *, by: User, message: list[dict[str, A
     )
 
 
+def _log_people(current: Opportunity, *, old: str, new: str, by: User) -> None:
+    """A line in the change log about somebody involved: who and in which part, before and after."""
+    fields = {"fields": ["people"], "old": {"people": old}, "new": {"people": new}}
+    _log(current, CHANGE, by=by, message=[{"changed": fields}])
+
+
+def _in_part(person: OpportunityContact) -> str:
+    """For example: “C-00012 · Ann Peeters (DECISION_MAKER)”; the log keeps what does not change with the language."""
+    return f"{person.contact.label} ({person.role})"
+
+
 # What they check -------------------------------------------------------------------------------------------------
 
 
@@ -1086,15 +1220,44 @@ def _can_be_stored(text: str) -> bool:
     return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _usable_contact(contact: Contact | None) -> Contact:
+def _usable_contact(contact: Contact | None, *, dry_run: bool) -> Contact:
+    """The contact, or the one it was merged into: locked, so that nobody merges it while something is made for it."""
     if contact is None:
         raise ContactRefused(CONTACT_NEEDED)
-    contact = Contact.objects.select_related("company").get(pk=contact.pk)
+    contacts = Contact.objects.all() if dry_run else Contact.objects.locked()
+    contact = contacts.carrying_on(contact.pk)
     if contact.is_privacy_blocked or (contact.company is not None and contact.company.is_privacy_blocked):
         raise ContactRefused(
             _("%(contact)s is blocked for privacy. Choose another contact.") % {"contact": contact}
         )
     return contact
+
+
+def _check_not_merged(before: OpportunityEntry) -> None:
+    """Refuse to bring back a contact, or a company, that is another one by now."""
+    for contact in (before.contact, before.company):
+        if contact is not None and contact.merged_into is not None:
+            raise ContactRefused(
+                _(
+                    "%(contact)s was merged into %(into)s meanwhile. Undo that on the page of %(into)s first, "
+                    "or reassign the opportunity."
+                )
+                % {"contact": contact, "into": contact.merged_into}
+            )
+
+
+def _checked_role(role: str) -> str:
+    if role not in ContactRole.values:
+        raise RoleRefused(ROLE_NEEDED)
+    return ContactRole(role).value
+
+
+def _involved(current: Opportunity, contact: Contact) -> OpportunityContact:
+    """The part a contact plays."""
+    person = current.people.select_related("contact").filter(contact=contact.pk).first()
+    if person is None:
+        raise ContactRefused(_("%(contact)s is not involved any more.") % {"contact": contact})
+    return person
 
 
 def _assignable_salesperson(salesperson: Salesperson | None) -> Salesperson:
