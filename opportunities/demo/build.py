@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from activities.models import Activity, ActivityStep
+from activities.models import Activity, ActivityStep, Interaction
 from contacts.models import Contact, IndustryGroup
 from crm.dates import today
 from crm.progress import Advance, no_progress
@@ -28,8 +28,9 @@ from opportunities.demo.setup import (
     TEAMS,
     VIEWER,
 )
+from opportunities.demo.talk import parts, sayings
 from opportunities.demo.words import INDUSTRIES
-from opportunities.models import CloseReason, Opportunity, Outcome
+from opportunities.models import CloseReason, Opportunity, OpportunityContact, Outcome
 from opportunities.operations import Estimate
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Role, Salesperson, Team, User, group_of
@@ -113,6 +114,8 @@ class _Builder:
         for event in self.plan.events:
             self._carry_out(event)
             advance(1)
+        self._say()
+        self._involve()
         Salesperson.objects.filter(code=LEAVER).update(is_blocked=True)
         self._block_for_privacy()
         self.made[Opportunity] = [opportunity.pk for opportunity in self.opportunities.values()]
@@ -301,6 +304,35 @@ class _Builder:
     def _close(self, event: Event, outcome: Outcome, ask: dict[str, Any]) -> None:
         amount: Decimal | None = event.amount
         operations.close(outcome=outcome, reason=self.reasons[event.reason], amount=amount, **ask)
+
+    # What is said, and who has a say
+
+    def _say(self) -> None:
+        said = Interaction.objects.bulk_create(
+            [
+                Interaction(
+                    kind=saying.kind,
+                    text=saying.text,
+                    happened_on=saying.on,
+                    opportunity=self.opportunities[saying.deal],
+                    contact=self.opportunities[saying.deal].contact,
+                    recorded_by=self.users[saying.by],
+                )
+                for saying in sayings(self.plan)
+            ]
+        )
+        self.made[Interaction] = [row.pk for row in said]
+
+    def _involve(self) -> None:
+        self.made[OpportunityContact] = [
+            operations.involve(
+                opportunity=self.opportunities[part.deal],
+                contact=self.contacts[part.contact],
+                role=part.role,
+                by=self.users[part.by],
+            ).pk
+            for part in parts(self.plan)
+        ]
 
 
 def _estimate(event: Event) -> Estimate:

@@ -15,14 +15,14 @@ from django.db import models, transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from activities.models import Activity, ActivityStep
+from activities.models import Activity, ActivityStep, Interaction
 from contacts.models import Contact, ContactKind, IndustryGroup
 from crm.dates import today
 from crm.progress import Advance, no_progress
 from opportunities import operations
 from opportunities.demo import manifest
 from opportunities.demo.setup import PASSWORD, SIGN_INS
-from opportunities.models import CloseReason, Opportunity, OpportunityEntry, Outcome
+from opportunities.models import CloseReason, Opportunity, OpportunityContact, OpportunityEntry, Outcome
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, Team, User
 
@@ -36,10 +36,12 @@ PARTS: dict[type[Model], tuple[str, type[Model]]] = {
     User.groups.through: ("user_id", User),
     User.user_permissions.through: ("user_id", User),
 }
-# Rows that stay when the row they belong to stays: half a sales cycle is of no use.
+# Rows that stay when the row they belong to stays: half a sales cycle is of no use, nor half a story.
 MEMBERS: tuple[tuple[type[Model], str, type[Model]], ...] = (
     (SalesCycleStage, "cycle_id", SalesCycle),
     (ActivityStep, "activity_id", Activity),
+    (Interaction, "opportunity_id", Opportunity),
+    (OpportunityContact, "opportunity_id", Opportunity),
 )
 
 
@@ -228,6 +230,8 @@ def _clear_the_rest(going: Keys) -> None:
     for batch in manifest.batches(going[Contact]):
         people.filter(pk__in=batch).delete()
     for model in (
+        Interaction,
+        OpportunityContact,
         Contact,
         SalesCycleStage,
         SalesCycle,

@@ -13,9 +13,9 @@ from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, QuerySet
 
-from activities.models import Activity, ActivityStep
+from activities.models import Activity, ActivityStep, Interaction
 from contacts.models import Contact, IndustryGroup
-from opportunities.models import CloseReason, Opportunity
+from opportunities.models import CloseReason, Opportunity, OpportunityContact
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, Team, User
 
@@ -69,6 +69,8 @@ WATCHED: dict[type[Model], tuple[str, ...]] = {
     ),
     CloseReason: ("code", "outcome", "description", "is_active"),
     Opportunity: ("version", "description", "priority", "external_id"),
+    Interaction: ("kind", "text", "happened_on", "opportunity_id", "contact_id"),
+    OpportunityContact: ("opportunity_id", "contact_id", "role"),
 }
 
 

@@ -10,7 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.db.models import Model
 
-from activities.models import Activity, ActivityStep
+from activities.models import Activity, ActivityStep, Interaction, InteractionKind
 from contacts.models import Contact, IndustryGroup
 from crm.dates import today
 from crm.models import NumberSeries
@@ -18,7 +18,14 @@ from opportunities import ledger, operations
 from opportunities.demo import build, clear, manifest
 from opportunities.demo.history import CONTACTS, OPPORTUNITIES, make_plan
 from opportunities.demo.setup import PASSWORD, SELLERS, SIGN_INS
-from opportunities.models import Action, CloseReason, Opportunity, OpportunityEntry, Status
+from opportunities.models import (
+    Action,
+    CloseReason,
+    Opportunity,
+    OpportunityContact,
+    OpportunityEntry,
+    Status,
+)
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Role, Salesperson, Team, User
 from tests.factories import OpportunityFactory, PersonFactory, SalesCycleStageFactory, UserFactory
@@ -113,6 +120,17 @@ def test_it_makes_a_company_with_a_history():
     ):
         for row in model.objects.all():
             row.full_clean()  # as a form would
+
+
+def test_people_speak_and_colleagues_have_a_say():
+    make(60)
+
+    assert set(Interaction.objects.values_list("kind", flat=True)) == set(InteractionKind)
+    assert OpportunityContact.objects.exists()
+    for involved in OpportunityContact.objects.select_related("opportunity", "contact"):
+        assert involved.contact.company_id == involved.opportunity.company_id
+    for said in Interaction.objects.select_related("opportunity"):
+        assert said.opportunity.created_on <= said.happened_on <= today()
 
 
 def test_the_whole_plan_is_as_large_and_as_varied_as_promised():
