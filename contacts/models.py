@@ -11,7 +11,7 @@ from django.conf.global_settings import LANGUAGES
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Length, Lower, Substr
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
@@ -22,7 +22,6 @@ from crm.numbering import next_number
 from crm.text import normalised
 from salespeople.models import Salesperson, User
 
-LAST_CHARACTER = "\uffff"  # sorts after whatever may follow the beginning of a name
 LABEL_MARK = " · "  # between number and name
 
 
@@ -116,23 +115,22 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     def matching(self, text: str) -> "ContactQuerySet":
         """Those in which every word of a search occurs: in the name, number, e-mail address or company."""
         found = self
-        for word in text.split():
+        for word in dict.fromkeys(normalised(text).split()):
             # The companies are looked up once, not joined to every person.
-            companies = Contact.objects.companies().filter(name__icontains=word).values("pk")
-            found = found.filter(
-                Q(name__icontains=word)
-                | Q(number__icontains=word)
-                | Q(email__icontains=word)
-                | Q(company__in=companies)
-            )
+            companies = Contact.objects.companies().filter(search_text__contains=word).values("pk")
+            found = found.filter(Q(search_text__contains=word) | Q(company__in=companies))
         return found
 
     def beginning_with(self, text: str) -> "ContactQuerySet":
-        """Those whose name begins with a text, in one of its usual spellings: a few steps along the index of names."""
-        spelt = Q()
-        for spelling in {text, text.lower(), text.upper(), text.capitalize(), text.title()}:
-            spelt |= Q(name__gte=spelling, name__lt=spelling + LAST_CHARACTER)
-        return self.filter(spelt, name__istartswith=text)
+        """Those whose name begins with a text, whatever its case and accents."""
+        begun = normalised(text)
+        name = Substr("search_text", Length("number") + 2)  # after the number and a blank
+        # The first condition can be answered by an index; the second says where in the text it must be.
+        return (
+            self.alias(searched_name=name)
+            .filter(search_text__contains=f" {begun}")
+            .filter(searched_name__startswith=begun)
+        )
 
     def usable(self) -> "ContactQuerySet":
         """Those one may start something new with: neither they nor their company is blocked for privacy."""

@@ -1,15 +1,20 @@
 // Single keys: every one clicks something that is on the page, so there is always a way without it.
+// Whoever has switched them off (data-keys="off") keeps Ctrl K, Escape and the list of keys.
 "use strict";
 (() => {
   const help = document.getElementById("keys");
   if (!help) return;
-  let leader = ""; // the first of two keys, as in "g o"
+  const allowsSingleKeys = document.documentElement.dataset.keys !== "off";
+  const PATIENCE = 1200; // milliseconds between the two keys of "g o"
+  let leader = ""; // the first of two keys
   let forget = 0;
 
-  const isTyping = (element) => element.closest("input, select, textarea, [contenteditable]");
-  const isBusy = () => document.querySelector("dialog[open]");
-  const isThere = (element) => element.checkVisibility() || element.closest("#side");
-  const withKey = (key) => [...document.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key && isThere(element));
+  const TYPING = "textarea, select, [contenteditable]:not([contenteditable=false]), [role=textbox], [role=combobox], [role=listbox], " +
+    "input:not([type=checkbox], [type=radio], [type=button], [type=submit], [type=reset], [type=image])";
+  const isTyping = (element) => Boolean(element.closest?.(TYPING));
+  const isBusy = () => Boolean(document.querySelector("dialog[open]"));
+  const isThere = (element) => element.checkVisibility() || Boolean(element.closest("#side"));
+  const withKeys = () => [...document.querySelectorAll("[data-key]")].filter(isThere);
 
   // Rows: focus goes to the link of the next row, so Enter opens it and a screen reader reads it.
   const step = (by) => {
@@ -22,48 +27,73 @@
     next.scrollIntoView({ block: "nearest" });
   };
 
+  const press = (element) => {
+    if (element.matches("input:not([type=checkbox], [type=radio]), select, textarea")) element.focus();
+    else element.click();
+  };
+
+  const nameOf = (element) => {
+    const label = element.cloneNode(true);
+    label.querySelectorAll("kbd, svg").forEach((extra) => extra.remove());
+    return element.dataset.keyLabel || label.textContent.trim() || element.getAttribute("aria-label");
+  };
+
+  const lineOf = (element) => {
+    const line = document.createElement("div");
+    const name = document.createElement("dt");
+    const keys = document.createElement("dd");
+    name.textContent = nameOf(element);
+    element.dataset.key.split(" ").forEach((key) => {
+      const cap = document.createElement("kbd");
+      cap.textContent = key;
+      keys.append(cap, " ");
+    });
+    line.append(name, keys);
+    return line;
+  };
+
   const listKeys = () => {
     const seen = new Set();
-    const lines = [...document.querySelectorAll("[data-key]")].filter((element) => {
-      const fresh = isThere(element) && !seen.has(element.dataset.key);
-      seen.add(element.dataset.key);
-      return fresh;
-    }).map((element) => {
-      const line = document.createElement("div");
-      const name = document.createElement("dt");
-      const keys = document.createElement("dd");
-      const label = element.cloneNode(true);
-      label.querySelectorAll("kbd, svg").forEach((extra) => extra.remove());
-      name.textContent = element.dataset.keyLabel || label.textContent.trim();
-      element.dataset.key.split(" ").forEach((key) => {
-        const cap = document.createElement("kbd");
-        cap.textContent = key;
-        keys.append(cap, " ");
-      });
-      line.append(name, keys);
-      return line;
-    });
-    help.querySelector("[data-keys-here]").replaceChildren(...lines);
+    const fresh = withKeys().filter((element) => !seen.has(element.dataset.key) && seen.add(element.dataset.key));
+    for (const [where, isOfPage] of [["page", true], ["anywhere", false]]) {
+      const part = help.querySelector(`[data-keys-of=${where}]`);
+      const lines = allowsSingleKeys ? fresh.filter((element) => Boolean(element.closest("#main")) === isOfPage) : [];
+      part.querySelector("[data-keys-here]").replaceChildren(...lines.map(lineOf));
+      part.hidden = isOfPage && !lines.length;
+    }
   };
-  help.addEventListener("beforetoggle", (event) => { if (event.newState === "open") listKeys(); });
+
+  const openHelp = () => {
+    listKeys();
+    help.showModal();
+    help.scrollTop = 0;
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-keys-open]")) openHelp();
+    else if (event.target === help || event.target.closest("[data-keys-close]")) help.close();
+  });
+  help.addEventListener("close", () => {
+    if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
+  });
+
+  const isForUs = (event) =>
+    allowsSingleKeys && !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.altKey &&
+    !event.isComposing && event.keyCode !== 229 && !isTyping(event.target) && !isBusy();
 
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (isTyping(event.target) || isBusy()) return;
+    if (!isForUs(event)) return;
     const pressed = leader ? `${leader} ${event.key}` : event.key;
     clearTimeout(forget);
     leader = "";
-    if (pressed === "?") {
-      help.togglePopover();
-    } else if (pressed === "j" || pressed === "k") {
+    if (pressed === "j" || pressed === "k") {
       step(pressed === "j" ? 1 : -1);
     } else if (pressed === "g") {
       leader = "g";
-      forget = setTimeout(() => { leader = ""; }, 1200);
+      forget = setTimeout(() => { leader = ""; }, PATIENCE);
     } else {
-      const element = withKey(pressed);
-      if (!element) return;
-      element.click();
+      const element = withKeys().find((other) => other.dataset.key === pressed);
+      if (!element || event.repeat) return;
+      press(element);
     }
     event.preventDefault();
   });
