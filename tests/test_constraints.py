@@ -188,6 +188,7 @@ BREAKS = {
         )
     ],
     "batch_item_state_known": [(factories.BatchItemFactory, {"state": "LOST"})],
+    "batch_item_rule_known": [(factories.BatchItemFactory, {"rule": "WHIM"})],
     # contacts
     "industry_group_code_given": code_of(factories.IndustryGroupFactory),
     "contact_kind_known": [(factories.CompanyFactory, {"kind": "ROBOT"})],

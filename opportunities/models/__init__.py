@@ -8,7 +8,9 @@ saving or deleting either model any other way raises ``OnlyThroughOperations``.
 from opportunities.models.batches import Batch as Batch
 from opportunities.models.batches import BatchAction as BatchAction
 from opportunities.models.batches import BatchItem as BatchItem
+from opportunities.models.batches import BatchItemQuerySet as BatchItemQuerySet
 from opportunities.models.batches import BatchStatus as BatchStatus
+from opportunities.models.batches import ItemRule as ItemRule
 from opportunities.models.batches import ItemState as ItemState
 from opportunities.models.entries import OpportunityEntry as OpportunityEntry
 from opportunities.models.entries import OpportunityEntryQuerySet as OpportunityEntryQuerySet

@@ -4,8 +4,10 @@ A batch is checked first, then carried out, both a bounded number of items at a 
 left and taken up again. The changes themselves are those of ``operations.py``, one opportunity at a time.
 """
 
+from collections.abc import Iterable
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +46,76 @@ class ItemState(models.TextChoices):
     REFUSED = "REFUSED", _("Left alone")
 
 
+class ItemRule(models.TextChoices):
+    """What kind of rule says no, so that a thousand refusals can be read in a few lines."""
+
+    NO_RIGHT = "NO_RIGHT", _("Not yours to change")
+    CLOSED = "CLOSED", _("Won or lost already")
+    NOT_STARTED = "NOT_STARTED", _("Not started yet")
+    SO_ALREADY = "SO_ALREADY", _("So already")
+    OTHER_CYCLE = "OTHER_CYCLE", _("In another sales cycle")
+    STAGE = "STAGE", _("The stage cannot be reached from where it is")
+    QUOTE = "QUOTE", _("A quote is missing")
+    CHANGED = "CHANGED", _("Changed meanwhile")
+    DATE = "DATE", _("The date does not fit")
+    OTHER = "OTHER", _("Another rule")
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    """Batches in words."""
+
+    def made_by(self, user: User) -> "BatchQuerySet":
+        """A batch is seen, carried out and cancelled by its maker alone."""
+        return self.filter(made_by=user)
+
+    def with_names(self) -> "BatchQuerySet":
+        """With what was asked for."""
+        return self.select_related("salesperson", "stage", "reason")
+
+
+class BatchItemQuerySet(models.QuerySet["BatchItem"]):
+    """Items by what became of them."""
+
+    def waiting(self) -> "BatchItemQuerySet":
+        """Still to be checked."""
+        return self.filter(state=ItemState.WAITING)
+
+    def ready(self) -> "BatchItemQuerySet":
+        """Checked and fit, still to be changed."""
+        return self.filter(state=ItemState.READY)
+
+    def left_alone(self) -> "BatchItemQuerySet":
+        """Refused by a rule, before or while it was carried out."""
+        return self.filter(state__in=(ItemState.UNFIT, ItemState.REFUSED))
+
+    def for_rule(self, rule: str) -> "BatchItemQuerySet":
+        """Refused by one kind of rule."""
+        return self.left_alone().filter(rule=rule)
+
+    def for_reader(self, user: User) -> "BatchItemQuerySet":
+        """With the opportunity, and whether the user may (still) see it."""
+        visible = Opportunity.objects.visible_to(user).filter(pk=OuterRef("opportunity_id"))
+        return self.select_related("opportunity__contact", "opportunity__salesperson").annotate(
+            is_visible=Exists(visible)
+        )
+
+    def by_state(self) -> dict[str, int]:
+        """How many there are in each state."""
+        return dict(self.order_by().values_list("state").annotate(Count("pk")))
+
+    def by_batch(self, batches: Iterable["Batch"]) -> dict[int, dict[str, int]]:
+        """The same for several batches, by their keys."""
+        found: dict[int, dict[str, int]] = {}
+        rows = self.filter(batch__in=[batch.pk for batch in batches]).order_by()
+        for pk, state, count in rows.values_list("batch", "state").annotate(Count("pk")):
+            found.setdefault(pk, {})[state] = count
+        return found
+
+    def by_rule(self) -> dict[str, int]:
+        """How many each kind of rule leaves alone."""
+        return dict(self.left_alone().order_by().values_list("rule").annotate(Count("pk")))
+
+
 class Batch(models.Model):
     """One action on many opportunities."""
 
@@ -78,6 +150,8 @@ class Batch(models.Model):
     )
     note = models.TextField(_("note"), max_length=2000, blank=True)
 
+    objects = BatchQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("change of many")
         verbose_name_plural = _("changes of many")
@@ -103,6 +177,16 @@ class Batch(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("opportunities:batch", args=[self.pk])
 
+    @property
+    def is_going(self) -> bool:
+        """Whether there is still something to check or to change."""
+        return self.status in (BatchStatus.CHECKING, BatchStatus.RUNNING)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self.status in (BatchStatus.DONE, BatchStatus.CANCELLED)
+
 
 class BatchItem(models.Model):
     """One opportunity in a batch."""
@@ -115,7 +199,10 @@ class BatchItem(models.Model):
         _("version"), null=True, blank=True, help_text=_("The version that was checked.")
     )
     state = models.CharField(_("state"), max_length=7, choices=ItemState, default=ItemState.WAITING)
+    rule = models.CharField(_("rule"), max_length=11, choices=ItemRule, blank=True)
     message = models.CharField(_("what the rule says"), max_length=500, blank=True)
+
+    objects = BatchItemQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("opportunity in a batch")
@@ -133,6 +220,11 @@ class BatchItem(models.Model):
                 condition=Q(state__in=ItemState.values),
                 name="batch_item_state_known",
                 violation_error_message=_("This is not a state of an item."),
+            ),
+            models.CheckConstraint(
+                condition=Q(rule__in=["", *ItemRule.values]),
+                name="batch_item_rule_known",
+                violation_error_message=_("This is not a rule that leaves an item alone."),
             ),
         ]
 
