@@ -2,10 +2,8 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="opportunities:list"), name="home"),
     path("", include("salespeople.auth_urls")),
     path("", include("salespeople.urls")),
     path("", include("contacts.urls")),

@@ -69,7 +69,7 @@ class Line:
 
 
 class Attention:
-    """What needs a reader today. Reads the norms of the stages once, when it is first asked."""
+    """What needs a reader today. Reads the stages and their norms once, when it is first asked."""
 
     def __init__(self, user: User) -> None:
         self.user = user
@@ -77,9 +77,14 @@ class Attention:
         self.since: datetime = user.changes_seen_at or timezone.now() - FIRST_LOOK
 
     @cached_property
+    def stages(self) -> list[SalesCycleStage]:
+        """Every stage, in the order of its cycle."""
+        return list(SalesCycleStage.objects.order_by("cycle", "position"))
+
+    @cached_property
     def norms(self) -> dict[int, Norm]:
         """The norm of every stage."""
-        return usual_days(SalesCycleStage.objects.values_list("pk", flat=True))
+        return usual_days(stage.pk for stage in self.stages)
 
     @cached_property
     def conditions(self) -> dict[Need, Q]:
@@ -90,11 +95,11 @@ class Attention:
         """Those of ``rows`` that need somebody for this reason, whatever other reasons they have."""
         return rows.filter(CONDITIONS[need](self))
 
-    def count(self, rows: OpportunityQuerySet) -> dict[Need, int]:
-        """How many of ``rows`` there are for each need, in one query."""
+    def count(self, rows: OpportunityQuerySet) -> tuple[int, dict[Need, int]]:
+        """How many of ``rows`` need somebody, and how many for each need, in one query."""
         counts = {need.value: Count("pk", filter=condition) for need, condition in self.conditions.items()}
-        found = rows.filter(self._any).aggregate(**counts)
-        return {need: found[need.value] for need in Need}
+        found = rows.filter(self._any).aggregate(any=Count("pk"), **counts)
+        return found["any"], {need: found[need.value] for need in Need}
 
     def first(self, rows: OpportunityQuerySet, size: int) -> list[Line]:
         """The first of ``rows`` that need somebody: by the most pressing reason, then by calculated value."""
@@ -139,6 +144,11 @@ def newest_by_others(attention: Attention, opportunities: Sequence[int]) -> Oppo
     newer = changes.filter(opportunity=OuterRef("opportunity"), sequence__gt=OuterRef("sequence"))
     found: OpportunityEntryQuerySet = changes.filter(~Exists(newer), opportunity__in=opportunities)
     return found.with_names()
+
+
+def clock(at: datetime) -> str:
+    """The time of day, as the reader writes it."""
+    return str(format_time(timezone.localtime(at), "short", locale=reader_locale()))
 
 
 # What has to be true
@@ -200,12 +210,10 @@ def _changed_in_words(attention: Attention, row: Opportunity) -> str:
     if entry is None:  # taken away since the row was read
         return _("changed by somebody else")
     at = timezone.localtime(entry.recorded_at)
-    when = days_from_today(at.date())
-    if at.date() == attention.on:
-        when = _("today at %(time)s") % {"time": format_time(at, "short", locale=reader_locale())}
+    when = _("today at %(time)s") % {"time": clock(at)} if at.date() == attention.on else ""
     return _("%(who)s, %(when)s: %(what)s") % {
         "who": entry.recorded_by,
-        "when": when,
+        "when": when or days_from_today(at.date()),
         "what": entry.headline,
     }
 

@@ -83,12 +83,12 @@ def norm_of(days: Sequence[int]) -> Norm:
 
 def _stays(stages: Sequence[int]) -> "QuerySet[Any, tuple[int, date | None, date]]":
     """Stage, first and last day of the newest completed stays of each stage."""
-    first, *others = [_newest(stage) for stage in stages]
+    first, *others = [newest_stays(stage) for stage in stages]
     return first.union(*others, all=True) if others else first
 
 
-def _newest(stage: int) -> "QuerySet[Any, tuple[int, date | None, date]]":
-    """Of one stage; the number is limited inside, since SQLite takes no limit in a part of a union."""
+def newest_stays(stage: int) -> "QuerySet[Any, tuple[int, date | None, date]]":
+    """Those of one stage; the number is limited inside, since SQLite takes no limit in a part of a union."""
     left = OpportunityEntry.objects.filter(previous_stage=stage, action__in=ENDED_WELL)
     neighbour = OpportunityEntry.objects.filter(opportunity=OuterRef("opportunity"))
     before = neighbour.filter(sequence=OuterRef("sequence") - 1)

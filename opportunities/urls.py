@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from opportunities.views import batches, changes, listing, pages, reasons, search
+from opportunities.views import batches, changes, listing, pages, reasons, search, today
 
 app_name = "opportunities"
 
@@ -43,5 +43,7 @@ urlpatterns = [
     path("opportunities/batches/", include(batch_urls)),
     path("opportunities/", include(opportunity_urls)),
     path("close-reasons/", include(reason_urls)),
+    path("today/", today.today_page, name="today"),
+    path("today/seen/", today.see_changes, name="see-changes"),
     path("search/", search.search_anywhere, name="search"),
 ]

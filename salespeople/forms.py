@@ -58,12 +58,24 @@ def time_zone_choices(current: str) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 class PreferencesForm(forms.ModelForm[User]):
-    """How somebody is called, and reads times, words and pages."""
+    """How somebody is called, reads times, words and pages, and works with them."""
 
     class Meta:
         model = User
-        fields = ["name", "time_zone", "language", "theme"]
-        help_texts = {"time_zone": gettext_lazy("“Today” begins at midnight here.")}
+        fields = [
+            "name",
+            "language",
+            "time_zone",
+            "theme",
+            "density",
+            "start_page",
+            "allows_shortcuts",
+        ]
+        help_texts = {
+            "time_zone": gettext_lazy("“Today” begins at midnight here."),
+            "density": gettext_lazy("Compact shows more rows on a large screen."),
+            "start_page": gettext_lazy("What opens after signing in, and behind the mark of Kansen."),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

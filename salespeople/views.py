@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse, reverse_lazy
+from django.urls import NoReverseMatch, reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -23,8 +23,13 @@ from salespeople.forms import (
     TeamForm,
     ThemeForm,
 )
-from salespeople.models import Salesperson, Team, User
+from salespeople.models import Salesperson, StartPage, Team, User
 
+FIRST_PAGES = {
+    StartPage.TODAY: "opportunities:today",
+    StartPage.BOARD: "opportunities:board",
+    StartPage.OPPORTUNITIES: "opportunities:list",
+}
 SORTS = ("name", "code", "job_title", "team__name", "email")
 
 
@@ -52,9 +57,18 @@ class PasswordChange(PasswordChangeView):
         return response
 
 
+@require_GET
+def home(request: CrmRequest) -> HttpResponse:
+    """Go on to the page that the user wants to see first."""
+    try:
+        return redirect(FIRST_PAGES[StartPage(request.user.start_page)])
+    except (NoReverseMatch, ValueError):  # no such page (yet), or something else was written into the row
+        return redirect(FIRST_PAGES[StartPage.OPPORTUNITIES])
+
+
 @require_http_methods(["GET", "POST"])
 def preferences(request: CrmRequest) -> HttpResponse:
-    """One's own name, time zone, language and appearance."""
+    """One's own name, language and time zone, how pages look, which one comes first, and single keys."""
     # The form fills the instance it is given, and the page around a refused form shows the user as stored.
     stored = User.objects.get(pk=request.user.pk)
     form = PreferencesForm(request.POST or None, instance=stored)

@@ -9,6 +9,7 @@ import os
 import socket
 
 import pytest
+from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 
 # Time limits per example say more about the machine than about the code.
@@ -28,6 +29,12 @@ def is_local(address: object) -> bool:
         return ipaddress.ip_address(address[0]).is_loopback
     except ValueError:
         return address[0] == "localhost"
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    """Begin every test with an empty cache: what one test made usual is not usual in the next."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -45,6 +45,7 @@ def world():
 
 
 PAGES = [
+    ("opportunities:today", None),
     ("opportunities:list", None),
     ("opportunities:new", None),
     *[("opportunities:detail", state) for state in ("new", "open", "won", "lost")],

@@ -547,10 +547,21 @@ def test_password_change_needs_the_old_password(client):
 # --- preferences ----------------------------------------------------------------------------------------------
 
 
+PREFERENCES = {
+    "name": "Ann",
+    "time_zone": "Europe/Brussels",
+    "language": "en-gb",
+    "theme": "AUTO",
+    "density": "COMFORTABLE",
+    "start_page": "TODAY",
+    "allows_shortcuts": "on",
+}
+
+
 def test_preferences_are_saved(client, viewer):
     response = client.post(
         reverse("salespeople:preferences"),
-        {"name": "Ann", "time_zone": "America/New_York", "language": "en-us", "theme": "DARK"},
+        {**PREFERENCES, "time_zone": "America/New_York", "language": "en-us", "theme": "DARK"},
     )
 
     viewer.refresh_from_db()
@@ -580,9 +591,7 @@ def test_preferences_are_for_everybody_who_signs_in(client):
     ],
 )
 def test_preferences_refuse_unknown_choices(client, viewer, change):
-    data = {"name": "Ann", "time_zone": "Europe/Brussels", "language": "en-gb", "theme": "AUTO", **change}
-
-    response = client.post(reverse("salespeople:preferences"), data)
+    response = client.post(reverse("salespeople:preferences"), {**PREFERENCES, **change})
 
     viewer.refresh_from_db()
     assert response.status_code == 422

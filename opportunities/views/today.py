@@ -1,0 +1,229 @@
+"""The page of the day: what needs somebody, and what one's opportunities are worth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from crm.access import readers_only
+from crm.dates import period, today
+from crm.http import CrmRequest, page
+from crm.templatetags.kansen import money
+from opportunities.attention import Attention, Line, Need, clock
+from opportunities.forms.filters import ALL, ME, TEAM, OpportunityFilter
+from opportunities.forms.seen import SeenForm
+from opportunities.models import OPEN_STATUSES, Opportunity, OpportunityQuerySet, Status
+from opportunities.operations import reachable_from
+from salespeople.models import User
+
+SIZE = 25
+EVERYONE = "EVERYONE"
+WHOSE = {
+    ME: gettext_lazy("Mine"),
+    TEAM: gettext_lazy("My team’s"),
+    EVERYONE: gettext_lazy("Everyone I see"),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and the list that it adds up, with what it is compared to."""
+
+    label: str
+    value: str
+    url: str
+    note: str
+    note_url: str = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """The one thing to do about a line."""
+
+    label: str
+    url: str
+    is_dialog: bool = True
+
+
+@require_GET
+@readers_only
+def today_page(request: CrmRequest) -> HttpResponse:
+    """What needs the reader, ranked, with the reasons in words."""
+    return _draw(request, request.GET.get("whose", ""))
+
+
+@require_POST
+@readers_only
+def see_changes(request: CrmRequest) -> HttpResponse:
+    """Take what was on the screen as seen."""
+    form = SeenForm(request.POST)
+    whose = request.POST.get("whose", "")
+    if not form.is_valid():
+        messages.error(request, _("That is no moment that has been, so nothing counts as seen. Try again."))
+        return _draw(request, whose, status=422)
+    form.save(request.user, since=Attention(request.user).since)
+    messages.success(request, _("What others changed up to now counts as seen."))
+    offered = whose in _offered(request.user)
+    return redirect(reverse("opportunities:today", query={"whose": whose} if offered else None))
+
+
+def _draw(request: CrmRequest, asked: str, *, status: int = 200) -> HttpResponse:
+    drawn_at = timezone.now()  # before anything is read: what is recorded meanwhile is shown again
+    offered = _offered(request.user)
+    whose = asked if asked in offered else offered[0]
+    if asked and asked != whose:
+        messages.error(request, _("There is no such choice here, so this is the usual page."))
+        status = 422
+    rows = _rows(request, whose)
+    attention = Attention(request.user)
+    total, counts = attention.count(rows)
+    lines = attention.first(_with_rights(rows, request.user), SIZE) if total else []
+    context = {
+        "whose": whose,
+        "offered": [(key, WHOSE[key]) for key in offered] if len(offered) > 1 else [],
+        "today": today(),
+        "drawn_at": drawn_at.isoformat(),
+        "since": {"day": timezone.localdate(attention.since), "clock": clock(attention.since)},
+        "figures": _figures(rows, whose),
+        "counts": [(need, counts[need], list_url(whose, needs=need.value)) for need in Need if counts[need]],
+        "has_changes": bool(counts[Need.CHANGED]),
+        "lines": [(line, _action(line, attention)) for line in lines],
+        "total": total,
+        "next_url": list_url(whose, closes="THIS_MONTH"),
+    }
+    return page(request, "opportunities/today.html", context, status=status)
+
+
+def list_url(whose: str, **asked: str) -> str:
+    """The list of opportunities that this page is about, narrowed."""
+    mine = {} if whose == EVERYONE else {"whose": whose}
+    return f"{reverse('opportunities:list')}?{urlencode({**mine, **asked})}"
+
+
+def _offered(user: User) -> Sequence[str]:
+    """Whose day one may look at, the usual one first."""
+    if user.own_salesperson is None or not user.may_sell():
+        return (EVERYONE,)
+    return (ME, TEAM, EVERYONE) if user.is_manager() else (ME,)
+
+
+def _rows(request: CrmRequest, whose: str) -> OpportunityQuerySet:
+    """The opportunities, open and closed, as the list understands the same words."""
+    asked = QueryDict(urlencode({"status": ALL} | ({} if whose == EVERYONE else {"whose": whose})))
+    visible = Opportunity.objects.visible_to(request.user)
+    return OpportunityFilter(asked, visible, request=request).rows
+
+
+def _with_rights(rows: OpportunityQuerySet, user: User) -> OpportunityQuerySet:
+    """With names, and whether the reader may work on each; who sells nothing only reads this page."""
+    workable = Opportunity.objects.workable_by(user) if user.own_salesperson else Opportunity.objects.none()
+    found: OpportunityQuerySet = rows.with_names().annotate(
+        is_workable=Exists(workable.filter(pk=OuterRef("pk")))
+    )
+    return found
+
+
+# Figures
+
+
+def _figures(rows: OpportunityQuerySet, whose: str) -> list[Figure]:
+    """What is open, what has not begun and what was won; each stands alone."""
+    this_month, _last_day = period("THIS_MONTH", today())
+    last_month = period("LAST_MONTH", today())[0]
+    sums = _sums(rows, this_month, last_month)
+    won_last_month = _("%(amount)s in the whole of last month") % {"amount": money(sums["last_month"] or 0)}
+    return [
+        Figure(
+            _("Open value"),
+            money(sums["value"] or 0),
+            list_url(whose, status=Status.IN_PROGRESS.value, sort="-estimated_value"),
+            _("%(n)d in progress") % {"n": sums["open"]},
+        ),
+        Figure(
+            _("Weighted value"),
+            money(sums["weighted"] or 0),
+            list_url(whose, status=Status.IN_PROGRESS.value, sort="-calculated_value"),
+            _("each value times its probability"),
+        ),
+        Figure(
+            _("Not started"),
+            str(sums["not_started"]),
+            list_url(whose, status=Status.NOT_STARTED.value),
+            _("%(amount)s estimated") % {"amount": money(sums["not_started_value"] or 0)},
+        ),
+        Figure(
+            _("Won this month"),
+            money(sums["this_month"] or 0),
+            list_url(whose, status=Status.WON.value, closed="THIS_MONTH"),
+            won_last_month,
+            list_url(whose, status=Status.WON.value, closed="LAST_MONTH"),
+        ),
+    ]
+
+
+def _sums(rows: OpportunityQuerySet, this_month: Any, last_month: Any) -> dict[str, Any]:
+    """All of them in one query."""
+    running, waiting = Q(status=Status.IN_PROGRESS), Q(status=Status.NOT_STARTED)
+    won = Q(status=Status.WON)
+    next_month = period("NEXT_MONTH", this_month)[0]
+    found: dict[str, int | Decimal | None] = rows.filter(
+        Q(status__in=OPEN_STATUSES) | won & Q(closed_on__gte=last_month, closed_on__lt=next_month)
+    ).aggregate(
+        open=Count("pk", filter=running),
+        value=Sum("estimated_value", filter=running),
+        weighted=Sum("calculated_value", filter=running),
+        not_started=Count("pk", filter=waiting),
+        not_started_value=Sum("estimated_value", filter=waiting),
+        this_month=Sum("calculated_value", filter=won & Q(closed_on__gte=this_month)),
+        last_month=Sum("calculated_value", filter=won & Q(closed_on__lt=this_month)),
+    )
+    return found
+
+
+# What to do
+
+
+def _action(line: Line, attention: Attention) -> Action | None:
+    """The thing to do about the most pressing reason, for somebody who may."""
+    row = line.opportunity
+    if not getattr(row, "is_workable", False):
+        return None
+    match line.need:
+        case Need.OVERDUE:
+            return Action(_("Update estimate"), reverse("opportunities:revise", args=[row.pk]))
+        case Need.SLOW:
+            return _way_on(row, attention)
+        case Need.START:
+            return Action(_("Start"), reverse("opportunities:start", args=[row.pk]))
+        case Need.CHANGED:
+            return Action(_("Look"), row.get_absolute_url(), is_dialog=False)
+        case Need.QUIET:
+            return Action(_("Open"), row.get_absolute_url(), is_dialog=False)
+
+
+def _way_on(row: Opportunity, attention: Attention) -> Action:
+    """To the next stage; from the last one, to the end."""
+    stages = [
+        stage
+        for stage in attention.stages
+        if stage.cycle_id == row.cycle_id and (stage.is_active or stage.pk == row.stage_id)
+    ]
+    assert row.stage is not None
+    ahead = [stage for stage in reachable_from(stages, row.stage) if stage.position > row.stage.position]
+    if not ahead:
+        return Action(_("Close"), reverse("opportunities:close", args=[row.pk]))
+    return Action(
+        _("Move to %(stage)s") % {"stage": ahead[0]},
+        reverse("opportunities:move", args=[row.pk], query={"to": ahead[0].pk}),
+    )
