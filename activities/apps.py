@@ -7,3 +7,10 @@ class ActivitiesConfig(AppConfig):
 
     name = "activities"
     verbose_name = _("Activities")
+
+    def ready(self) -> None:
+        """Interactions follow a contact that is merged into another."""
+        from activities.merging import InteractionsFollow
+        from contacts.operations import on_merge
+
+        on_merge(InteractionsFollow())

@@ -1,6 +1,7 @@
-"""Forms about contacts: the list's filters, companies, persons, and what a search for one contact sends."""
+"""Forms about contacts: the list's filters, companies, persons, what a search for one contact sends, and merging."""
 
 import re
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,6 +12,7 @@ from django_countries import countries
 from phonenumbers import SUPPORTED_REGIONS
 
 from contacts.models import Contact, ContactKind, ContactQuerySet, IndustryGroup
+from contacts.operations import KEPT, MERGED, default_choices, part_label
 from contacts.pickers import ContactChoiceField as ContactChoiceField
 from contacts.pickers import ContactPicker as ContactPicker
 from crm.deletion import what_uses
@@ -306,3 +308,97 @@ def _may_be_vat_number(number: str) -> bool:
     if prefix != "BE":
         return True
     return len(rest) == 10 and rest.isdigit() and 97 - int(rest[:8]) % 97 == int(rest[8:])
+
+
+class OtherContactForm(forms.Form):
+    """Which contact another one is the same as."""
+
+    def __init__(self, *args: Any, user: User, contact: Contact, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.contact = contact
+        asked = _("The same company") if contact.is_company else _("The same person")
+        self.fields["other"] = ContactChoiceField(
+            user=user,
+            kind=ContactKind(contact.kind),
+            label=asked,
+            help_text=_("Type the beginning of the name, or the number."),
+        )
+        self.fields["other"].widget.attrs["autofocus"] = True
+
+    def clean_other(self) -> Contact:
+        """A contact cannot be merged with itself."""
+        other: Contact = self.cleaned_data["other"]
+        if other == self.contact:
+            raise forms.ValidationError(_("This is the same contact. Choose another one."))
+        return other
+
+
+@dataclass(frozen=True)
+class MergeRow:
+    """One part of two contacts, side by side; without a field when both say the same."""
+
+    label: str
+    kept: list[str]
+    merged: list[str]
+    field: BoundField | None
+
+    @property
+    def options(self) -> list[tuple[Any, list[str]]]:
+        """Both radio buttons, each with what it stands for."""
+        return list(zip(self.field or (), (self.kept, self.merged), strict=False))
+
+
+class MergeForm(forms.Form):
+    """For each part in which two contacts differ, whose it is."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, kept: Contact, merged: Contact, seen: str) -> None:
+        super().__init__(data, initial={"seen": seen})
+        self.kept, self.merged = kept, merged
+        self.defaults = default_choices(kept, merged)
+        for part, whose in self.defaults.items():
+            if texts_of(kept, part) != texts_of(merged, part):
+                self.fields[part] = forms.ChoiceField(
+                    label=part_label(part),
+                    choices=[(KEPT, kept.name), (MERGED, merged.name)],
+                    initial=whose,
+                    widget=forms.RadioSelect,
+                    error_messages={"required": _("Choose one of the two.")},
+                )
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """Whose each part is."""
+        return {part: whose for part, whose in self.cleaned_data.items() if part != "seen"}
+
+    def rows(self) -> list[MergeRow]:
+        """Everything that either of the two has, in the order of the form of contacts."""
+        return [
+            MergeRow(
+                part_label(part),
+                texts_of(self.kept, part),
+                texts_of(self.merged, part),
+                self[part] if part in self.fields else None,
+            )
+            for part in self.defaults
+        ]
+
+    def redrawn(self, seen: str) -> "MergeForm":
+        """The form on what is stored now, with what was chosen still chosen."""
+        data = {**self.defaults, **{name: self.data[name] for name in self.fields if name in self.data}}
+        return MergeForm({**data, "seen": seen}, kept=self.kept, merged=self.merged, seen=seen)
+
+
+def texts_of(contact: Contact, part: str) -> list[str]:
+    """What a contact has in a part, in lines as a person reads them."""
+    match part:
+        case "address":
+            lines = contact.address_lines
+        case "company":
+            lines = [contact.company.label if contact.company else ""]
+        case "language":
+            lines = [contact.get_language_display()]
+        case _:
+            lines = [str(getattr(contact, part) or "")]
+    return [line for line in lines if line]

@@ -6,6 +6,7 @@ customer: the company, or the person who has none.
 
 import re
 from datetime import date
+from typing import Any
 
 from django.conf.global_settings import LANGUAGES
 from django.core.exceptions import ValidationError
@@ -45,6 +46,11 @@ def name_key(name: str) -> str:
     return " ".join(telling or words)[:200]
 
 
+def stored_phone(number: Any) -> str:
+    """A phone number as the database keeps it: +3292334455."""
+    return str(Contact._meta.get_field("phone").get_prep_value(number) or "")  # type: ignore[union-attr]
+
+
 class ContactKind(models.TextChoices):
     """What a contact is."""
 
@@ -82,15 +88,36 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     """Contacts by kind, use and reader."""
 
     def visible_to(self, user: User) -> "ContactQuerySet":
-        """The contacts a user may see: all, or those of the salespeople the visibility setting allows."""
+        """The contacts a user may see: all, or those of the salespeople the visibility setting allows.
+
+        One that was merged into another is seen no more: the other stands for both.
+        """
         if user.sees_everything():
-            return self.all()
+            return self.standing()
         if not user.may_read():
             return self.none()
         seen = Salesperson.objects.seen_by(user).values("pk")
-        return self.filter(
+        return self.standing().filter(
             Q(salesperson__in=seen) | Q(salesperson__isnull=True) | Q(company__salesperson__in=seen)
         )
+
+    def standing(self) -> "ContactQuerySet":
+        """Those that stand for themselves: they were not merged into another one."""
+        return self.filter(merged_into__isnull=True)
+
+    def locked(self) -> "ContactQuerySet":
+        """Locked until the end of the transaction, in the one order that everybody locks them in.
+
+        Rows that only name a contact can still be added meanwhile.
+        """
+        return self.select_for_update(no_key=True).order_by("pk")
+
+    def carrying_on(self, pk: int) -> "Contact":
+        """The contact with this key, or the one it was merged into, however often. Raises ``Contact.DoesNotExist``."""
+        contact = self.get(pk=pk)
+        while contact.merged_into_id is not None:
+            contact = self.get(pk=contact.merged_into_id)
+        return contact
 
     def companies(self) -> "ContactQuerySet":
         """Companies only."""

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from contacts.views import pages
+from contacts.views import merging, pages
 
 app_name = "contacts"
 urlpatterns = [
@@ -10,4 +10,7 @@ urlpatterns = [
     path("contacts/<int:pk>/", pages.contact_detail, name="detail"),
     path("contacts/<int:pk>/edit/", pages.edit_contact, name="edit"),
     path("contacts/<int:pk>/delete/", pages.delete_contact, name="delete"),
+    path("contacts/<int:pk>/merge/", merging.choose_other, name="merge"),
+    path("contacts/<int:pk>/merge/<int:other>/", merging.merge_contacts, name="merge-with"),
+    path("contacts/<int:pk>/unmerge/<int:merge>/", merging.undo_merge, name="unmerge"),
 ]

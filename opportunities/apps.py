@@ -7,3 +7,10 @@ class OpportunitiesConfig(AppConfig):
 
     name = "opportunities"
     verbose_name = _("Opportunities")
+
+    def ready(self) -> None:
+        """Opportunities follow a contact that is merged into another."""
+        from contacts.operations import on_merge
+        from opportunities.merging import OpportunitiesFollow
+
+        on_merge(OpportunitiesFollow())

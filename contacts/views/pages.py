@@ -11,6 +11,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from contacts.forms import ContactFilterForm, ContactForm, SuggestForm, form_for, initial_for
 from contacts.models import Contact, ContactKind, ContactQuerySet
+from contacts.operations import merges_of
+from contacts.views.merging import to_the_one_that_carries_on
 from crm.access import readers_only, sellers_only
 from crm.deletion import delete_unless_used, what_uses
 from crm.forms import in_one_transaction, saved, to_change
@@ -42,7 +44,9 @@ def contact_list(request: CrmRequest) -> HttpResponse:
 def contact_detail(request: CrmRequest, pk: int) -> HttpResponse:
     """One contact: facts, the people of a company, and its opportunities."""
     visible = Contact.objects.visible_to(request.user)
-    contact = get_object_or_404(visible.with_names().prefetch_related("industry_groups"), pk=pk)
+    contact = visible.with_names().prefetch_related("industry_groups").filter(pk=pk).first()
+    if contact is None:
+        return to_the_one_that_carries_on(request, pk)
     people = list(visible.in_company(contact).order_by("name", "pk")[: PEOPLE_SHOWN + 1])
     may_change = request.user.may_sell()
     company = contact.company
@@ -52,6 +56,7 @@ def contact_detail(request: CrmRequest, pk: int) -> HttpResponse:
         if company and visible.filter(pk=company.pk).exists()
         else "",
         "people": people[:PEOPLE_SHOWN],
+        "merges": merges_of(contact),
         "has_more_people": len(people) > PEOPLE_SHOWN,
         "may_change": may_change,
         "is_blocked": contact.is_privacy_blocked or (company is not None and company.is_privacy_blocked),

@@ -1,0 +1,50 @@
+"""What was said and done with a contact follows it when two contacts become one."""
+
+from django.utils.translation import ngettext
+
+from activities.models import Interaction
+from contacts.models import Contact
+from contacts.operations import Count, in_batches
+from salespeople.models import User
+
+
+class InteractionsFollow:
+    """Interactions that name a contact."""
+
+    key = "interactions"
+
+    def counts(self, contact: Contact) -> list[Count]:
+        """How many name the contact."""
+        return [_count(Interaction.objects.filter(contact=contact).count(), contact.get_absolute_url())]
+
+    def hold(self, contact: Contact) -> None:
+        """Lock them."""
+        rows = Interaction.objects.filter(contact=contact).order_by("pk")
+        list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
+
+    def move(self, merged: Contact, kept: Contact, by: User) -> list[int]:
+        """They name the kept contact; returns their keys."""
+        keys = list(Interaction.objects.filter(contact=merged).order_by("pk").values_list("pk", flat=True))
+        Interaction.objects.filter(contact=merged).update(contact=kept)
+        return keys
+
+    def counts_back(self, record: list[int], merged: Contact, kept: Contact) -> list[Count]:
+        """How many of those still name the kept contact."""
+        return [
+            _count(
+                sum(
+                    Interaction.objects.filter(pk__in=keys, contact=kept).count()
+                    for keys in in_batches(record)
+                )
+            )
+        ]
+
+    def move_back(self, record: list[int], merged: Contact, kept: Contact, by: User) -> list[str]:
+        """They name the other one again."""
+        for keys in in_batches(record):
+            Interaction.objects.filter(pk__in=keys, contact=kept).update(contact=merged)
+        return []
+
+
+def _count(number: int, url: str = "") -> Count:
+    return Count(number, ngettext("%(n)d interaction", "%(n)d interactions", number) % {"n": number}, url)
