@@ -1,6 +1,21 @@
 from django.urls import include, path
 
-from opportunities.views import batches, changes, listing, pages, reasons, search, today
+from opportunities.views import (
+    batches,
+    board,
+    changes,
+    export,
+    listing,
+    notes,
+    pages,
+    people,
+    reasons,
+    saved,
+    search,
+    timeline,
+    title,
+    today,
+)
 
 app_name = "opportunities"
 
@@ -10,6 +25,17 @@ opportunity_urls = [
     path("for-contact/<int:pk>/", pages.opportunities_for_contact, name="for-contact"),
     path("for-salesperson/<int:pk>/", pages.opportunities_for_salesperson, name="for-salesperson"),
     path("<int:pk>/", pages.opportunity_detail, name="detail"),
+    path("<int:pk>/title/", title.opportunity_title, name="title"),
+    path("<int:pk>/timeline/", timeline.opportunity_timeline, name="timeline"),
+    path("<int:pk>/notes/new/", notes.new_note, name="note-new"),
+    path("<int:pk>/people/new/", people.new_person, name="person-new"),
+    path("<int:pk>/people/<int:contact>/role/", people.change_person, name="person-role"),
+    path("<int:pk>/people/<int:contact>/remove/", people.remove_person, name="person-remove"),
+    path("for-contact/<int:pk>/timeline/", timeline.contact_timeline, name="contact-timeline"),
+    path("for-contact/<int:pk>/notes/new/", notes.new_contact_note, name="contact-note-new"),
+    path("notes/<int:pk>/", notes.read_note, name="note"),
+    path("notes/<int:pk>/edit/", notes.edit_note, name="note-edit"),
+    path("notes/<int:pk>/delete/", notes.delete_note, name="note-delete"),
     path("<int:pk>/edit/", changes.describe_opportunity, name="edit"),
     path("<int:pk>/start/", changes.start_opportunity, name="start"),
     path("<int:pk>/move/", changes.move_opportunity, name="move"),
@@ -32,6 +58,22 @@ batch_urls = [
     path("<int:pk>/left-alone.csv", batches.batch_refusals, name="batch-refusals"),
 ]
 
+view_urls = [
+    path("", saved.view_list, name="view-list"),
+    path("new/", saved.new_view, name="view-new"),
+    path("<int:pk>/edit/", saved.edit_view, name="view-edit"),
+    path("<int:pk>/update/", saved.update_view, name="view-update"),
+    path("<int:pk>/delete/", saved.delete_view, name="view-delete"),
+    path("<int:pk>/shift/", saved.shift_view, name="view-shift"),
+    path("<int:pk>/open/", saved.open_with_view, name="view-open"),
+]
+
+export_urls = [
+    path("", export.export_opportunities, name="export"),
+    path("csv/", export.export_csv, name="export-csv"),
+    path("xlsx/", export.export_xlsx, name="export-xlsx"),
+]
+
 reason_urls = [
     path("", reasons.reason_list, name="reason-list"),
     path("new/", reasons.new_reason, name="reason-new"),
@@ -39,8 +81,18 @@ reason_urls = [
     path("<int:pk>/delete/", reasons.delete_reason, name="reason-delete"),
 ]
 
+board_urls = [
+    path("", board.opportunity_board, name="board"),
+    path("column/", board.board_column, name="board-column"),
+    path("<int:pk>/menu/", board.card_menu, name="board-menu"),
+    path("<int:pk>/move/", board.move_card, name="board-move"),
+]
+
 urlpatterns = [
+    path("board/", include(board_urls)),
     path("opportunities/batches/", include(batch_urls)),
+    path("opportunities/views/", include(view_urls)),
+    path("opportunities/export/", include(export_urls)),
     path("opportunities/", include(opportunity_urls)),
     path("close-reasons/", include(reason_urls)),
     path("today/", today.today_page, name="today"),

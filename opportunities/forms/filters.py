@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from contacts.models import Contact
 from crm.dates import PERIODS, period, today
 from crm.templatetags.kansen import day, money
+from opportunities import columns
 from opportunities.attention import Attention, Need
 from opportunities.models import (
     OPEN_STATUSES,
@@ -39,7 +40,7 @@ ME, TEAM = "ME", "TEAM"
 PASSED = "PASSED"
 LARGEST = Decimal("999999999999.99")
 OF_THE_PAGE = frozenset(
-    {"sort", "after", "before", "columns", "view", "chosen"}
+    {"sort", "after", "before", "columns", "view", "chosen", "column"}
 )  # what an address says besides the filter
 OF_A_VIEW = ("sort", "columns")  # of that, what is kept with a view
 OPEN_ONES = "view=open"  # the address of a page that asks for nothing, said in so many words
@@ -122,6 +123,7 @@ def _amount(label: Any, comparison: str) -> filters.NumberFilter:
         min_value=Decimal(0),
         max_value=LARGEST,
         decimal_places=2,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 
 
@@ -231,12 +233,13 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
 
     def _check(self) -> None:
         """Refuse names that mean nothing, and spans that end before they begin."""
+        self.form.full_clean()
         if self.unknown:
             names = ", ".join(f"“{name}”" for name in self.unknown)
             self.form.add_error(
                 None, _("%(names)s is no filter of this page. Take it out of the address.") % {"names": names}
             )
-        asked = self.form.cleaned_data if self.form.is_valid() else {}
+        asked = self.form.cleaned_data
         for first, last in SPANS:
             begins, ends = asked.get(first), asked.get(last)
             if begins is not None and ends is not None and ends < begins:
@@ -306,6 +309,11 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
     def has_hidden_mistake(self) -> bool:
         """Whether something is wrong with a field that is shown on demand only."""
         return any(field.errors for field in self.other_fields)
+
+    @property
+    def asks_for_own(self) -> bool:
+        """Whether the reader's own are asked for, or those of the reader's team."""
+        return bool(self.data.get("whose"))
 
     @property
     def is_narrowed(self) -> bool:
@@ -386,6 +394,8 @@ def kept(data: QueryDict) -> str:
     query = QueryDict(mutable=True)
     for name in (*OpportunityFilter.base_filters, *OF_A_VIEW):
         value = ",".join(data.getlist(name)) if name == "columns" else data.get(name, "")
+        if name == "sort" and value.removeprefix("-") not in columns.SORTS:
+            continue
         if value.strip():
             query[name] = value
     return query.urlencode(safe=",")

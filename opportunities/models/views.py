@@ -38,6 +38,10 @@ class SavedViewQuerySet(models.QuerySet["SavedView"]):
             .order_by(F("position").asc(nulls_last=True), "name", "pk")
         )
 
+    def opening_for(self, user: User) -> "SavedView | None":
+        """The view with which the list opens for a reader, as long as it is there for them."""
+        return self.visible_to(user).filter(places__user=user, places__is_default=True).first()
+
     def changeable_by(self, user: User) -> "SavedViewQuerySet":
         """Those a user may rename, share and delete: their own."""
         return self.filter(owner=user)

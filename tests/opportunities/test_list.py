@@ -115,7 +115,7 @@ def test_list_costs_the_same_for_any_number_of_rows(
     for _ in range(count):
         OpportunityFactory(salesperson=salesperson, cycle=cycle, by=seller, started=True)
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         as_seller.get(LIST)
 
 
