@@ -1,8 +1,10 @@
 """Activities: templates of steps that a sales cycle stage may name; and what was said and done with a contact."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact
@@ -117,6 +119,14 @@ class InteractionQuerySet(models.QuerySet["Interaction"]):
     def with_names(self) -> "InteractionQuerySet":
         """With all that a line of the timeline names."""
         return self.select_related("recorded_by", "contact")
+
+    def seen_with(
+        self, opportunities: "models.QuerySet[Any]", contacts: "models.QuerySet[Contact]"
+    ) -> "InteractionQuerySet":
+        """Those about something that is seen: about one of the opportunities, or else about one of the contacts."""
+        about_opportunity = Exists(opportunities.filter(pk=OuterRef("opportunity")))
+        about_contact = Q(opportunity__isnull=True) & Exists(contacts.filter(pk=OuterRef("contact")))
+        return self.filter(about_opportunity | about_contact)
 
 
 class Interaction(models.Model):

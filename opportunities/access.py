@@ -43,11 +43,14 @@ def may_note_on(user: User, contact: Contact) -> bool:
     return user.may_sell() and not is_blocked and contact.merged_into_id is None
 
 
-def allowed_to_change(user: User, interactions: Sequence[Interaction]) -> frozenset[int]:
+def allowed_to_change(
+    user: User, interactions: Sequence[Interaction], *, worked: frozenset[int] = frozenset()
+) -> frozenset[int]:
     """The keys of those interactions that a user who sees them may change or delete.
 
     One's own, as long as one sells; a manager also those about what the manager works on: the opportunities of the
-    team, and the contacts that somebody of the team or nobody looks after. At most two queries.
+    team, and the contacts that somebody of the team or nobody looks after. ``worked`` are opportunities of which it is
+    known already that the user works on them. At most two queries.
     """
     if not user.may_sell():
         return frozenset()
@@ -55,7 +58,8 @@ def allowed_to_change(user: User, interactions: Sequence[Interaction]) -> frozen
     others = [row for row in interactions if row.pk not in own]
     if not others or not user.is_manager():
         return own
-    worked = _keys(Opportunity.objects.workable_by(user), {row.opportunity_id for row in others})
+    unknown = {row.opportunity_id for row in others} - worked
+    worked |= _keys(Opportunity.objects.workable_by(user), unknown)
     managed = Salesperson.objects.managed_by(user).values("pk")
     looked_after = Contact.objects.filter(Q(salesperson__isnull=True) | Q(salesperson__in=managed))
     contacts = _keys(looked_after, {row.contact_id for row in others if row.opportunity_id is None})

@@ -1,15 +1,18 @@
 """How amounts, percentages, dates and days are written, in the locale of the reader."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
 from babel.numbers import format_currency, format_decimal
 from django import template
 from django.conf import settings
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext, to_locale
 from django.utils.translation import gettext as _
 
@@ -17,6 +20,8 @@ from crm.dates import today
 
 register = template.Library()
 NBSP = "\N{NO-BREAK SPACE}"
+WEB_ADDRESS = re.compile(r"\bhttps?://[^\s<>\"]+", re.IGNORECASE)
+AFTER_AN_ADDRESS = ".,;:!?'’”»"  # what follows an address in a sentence and is no part of it
 
 
 def reader_locale() -> Locale:
@@ -42,6 +47,12 @@ def money(value: Decimal | int | None) -> str:
 
 
 @register.filter
+def whole_money(value: Decimal | int | None) -> str:
+    """An amount without cents, where only its size matters."""
+    return "" if value is None else money(round(Decimal(value)))
+
+
+@register.filter
 def percent(value: Decimal | int | None) -> str:
     """A percentage with the decimals that carry meaning, at most two; nothing for no percentage."""
     if value is None or value == "":
@@ -53,6 +64,14 @@ def percent(value: Decimal | int | None) -> str:
 def day(value: date | None) -> str:
     """A date such as 23 Mar 2026, in the order and words of the reader."""
     return format_date(value, "medium", locale=reader_locale()) if value else ""
+
+
+@register.filter
+def short_day(value: date | None) -> str:
+    """A date where room is short: 23 Mar, with the year only when it is another one."""
+    if not value or value.year != today().year:
+        return day(value)
+    return format_skeleton("MMMd", value, locale=reader_locale())
 
 
 @register.filter
@@ -82,6 +101,27 @@ def days_since(value: date | None) -> int:
 def days(count: int) -> str:
     """A number of days in words."""
     return ngettext("%(n)d day", "%(n)d days", count) % {"n": count}
+
+
+@register.filter
+def prose(text: str) -> SafeString:
+    """What somebody wrote, escaped, with its lines; only what begins with http:// or https:// becomes a link."""
+    return format_html_join(
+        mark_safe("<br>"), "{}", ((_with_links(line),) for line in str(text).splitlines())
+    )
+
+
+def _with_links(line: str) -> SafeString:
+    parts = []
+    end = 0
+    for found in WEB_ADDRESS.finditer(line):
+        address = found[0].rstrip(AFTER_AN_ADDRESS)
+        if address.count("(") < address.count(")"):
+            address = address[: address.rindex(")")]
+        link = '<a href="{0}" rel="noopener noreferrer nofollow">{0}</a>'
+        parts += [conditional_escape(line[end : found.start()]), format_html(link, address)]
+        end = found.start() + len(address)
+    return format_html_join("", "{}", ((part,) for part in [*parts, line[end:]]))
 
 
 @register.filter

@@ -7,24 +7,23 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from contacts.models import Contact
 from crm.access import readers_only, sellers_only
-from crm.dates import today
 from crm.http import CrmRequest, done, page
 from opportunities import operations
 from opportunities.access import allowed
 from opportunities.forms.creation import NewOpportunityForm
-from opportunities.ledger import changes, days_in_stages
-from opportunities.models import Opportunity, OpportunityEntry, Status
+from opportunities.models import Opportunity, OpportunityContact, OpportunityQuerySet, Priority
+from opportunities.norms import time_in_stage
+from opportunities.stage_path import StagePath
+from opportunities.views.people import people_of
+from opportunities.views.timeline import panel_of_opportunity
 from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson
 
-HISTORY_SIZE = 30
 PANEL_SIZE = 10
-STAYS_READ = 500
 
 
 @require_http_methods(["GET", "POST"])
@@ -60,23 +59,26 @@ def opportunity_detail(request: CrmRequest, pk: int) -> HttpResponse:
         Opportunity.objects.visible_to(request.user).with_names().select_related("close_reason"), pk=pk
     )
     may = allowed(request.user, opportunity)
-    reachable = operations.reachable_stages(opportunity) if opportunity.is_in_progress else []
-    here = opportunity.stage
-    ahead = [stage for stage in reachable if here and stage.position > here.position]
+    stages = list(SalesCycleStage.objects.filter(cycle=opportunity.cycle_id).order_by("position"))
+    path = StagePath(opportunity, stages)
+    people = people_of(opportunity, request.user)
+    panel = panel_of_opportunity(request, opportunity, may=may)
     context = {
         "opportunity": opportunity,
         "may": may,
-        "next_stage": ahead[0] if ahead else None,
-        "other_stage": next(
-            (stage for stage in [*ahead[1:], *reversed(reachable)] if stage not in ahead[:1]), None
-        ),
-        "first_stage": next(iter(operations.reachable_stages(opportunity)), None)
-        if opportunity.is_not_started
-        else None,
-        "steps": _steps(opportunity),
-        "history": _history(request, opportunity),
+        "next_stage": path.next_stage,
+        "other_stage": path.other_stage,
+        "first_stage": path.first_stage,
+        "steps": path.steps(may),
+        "stay": time_in_stage(opportunity),
+        "people": [person for person in people if person.contact_id != opportunity.contact_id],
+        "own_part": next((one for one in people if one.contact_id == opportunity.contact_id), None),
+        "panel": panel,
+        "priorities": Priority.choices,
     }
-    return page(request, "opportunities/opportunity_detail.html", context)
+    return page(
+        request, "opportunities/opportunity_detail.html", context, status=422 if panel.notice else 200
+    )
 
 
 @require_GET
@@ -84,8 +86,14 @@ def opportunity_detail(request: CrmRequest, pk: int) -> HttpResponse:
 def opportunities_for_contact(request: CrmRequest, pk: int) -> HttpResponse:
     """The panel on a contact's page."""
     contact = get_object_or_404(Contact.objects.visible_to(request.user), pk=pk)
-    rows = Opportunity.objects.visible_to(request.user).of_contact(contact)
-    return _panel(request, rows, {"contact": contact, "who": contact, "query": f"contact={contact.pk}"})
+    seen = Opportunity.objects.visible_to(request.user)
+    involved = OpportunityContact.objects.filter(contact=contact, opportunity__in=seen.values("pk"))
+    parts = {
+        person.opportunity_id: person
+        for person in involved.order_by("-opportunity__created_on", "-opportunity")[: PANEL_SIZE + 1]
+    }
+    context = {"contact": contact, "who": contact, "query": f"contact={contact.pk}"}
+    return _panel(request, [seen.of_contact(contact), seen.filter(pk__in=parts)], context, parts)
 
 
 @require_GET
@@ -96,19 +104,28 @@ def opportunities_for_salesperson(request: CrmRequest, pk: int) -> HttpResponse:
     rows = Opportunity.objects.visible_to(request.user).of_salesperson(salesperson)
     return _panel(
         request,
-        rows,
+        [rows],
         {"salesperson": salesperson, "who": salesperson, "query": f"salesperson={salesperson.pk}"},
     )
 
 
-def _panel(request: CrmRequest, rows: QuerySet[Opportunity], context: dict[str, Any]) -> HttpResponse:
-    """The newest few, and a link to all of them."""
-    found = list(
-        rows.select_related("stage", "contact", "salesperson").order_by("-created_on", "-pk")[
-            : PANEL_SIZE + 1
-        ]
-    )
-    context |= {"opportunities": found[:PANEL_SIZE], "has_more": len(found) > PANEL_SIZE}
+def _panel(
+    request: CrmRequest,
+    sources: list[OpportunityQuerySet],
+    context: dict[str, Any],
+    parts: dict[int, OpportunityContact] | None = None,
+) -> HttpResponse:
+    """The newest few out of one or two sets, and a link to all of them; ``parts`` says what a contact is in some."""
+    found: dict[int, Opportunity] = {}
+    for rows in sources:
+        newest = rows.select_related("stage", "contact", "salesperson").order_by("-created_on", "-pk")
+        found |= {row.pk: row for row in newest[: PANEL_SIZE + 1]}
+    shown = sorted(found.values(), key=lambda row: (row.created_on, row.pk), reverse=True)
+    context |= {
+        "opportunities": shown[:PANEL_SIZE],
+        "has_more": len(shown) > PANEL_SIZE,
+        "parts": parts or {},
+    }
     return page(request, "opportunities/opportunity_panel.html", context, region="panel")
 
 
@@ -138,71 +155,3 @@ def _from_address(request: CrmRequest, name: str, queryset: QuerySet[Any]) -> An
     """The row that ``?name=`` points at, if it is one of ``queryset``."""
     text = request.GET.get(name, "")
     return queryset.filter(pk=int(text)).first() if text.isdecimal() and len(text) < 19 else None
-
-
-def _steps(opportunity: Opportunity) -> list[dict[str, Any]]:
-    """The stage path: for each stage its name, how long it was or is, and where it lies."""
-    days = _days_in_stages(opportunity)
-    reachable = {stage.pk for stage in operations.reachable_stages(opportunity)}
-    steps = []
-    for stage in SalesCycleStage.objects.filter(cycle=opportunity.cycle_id).order_by("position"):
-        if not stage.is_active and stage.pk not in days:
-            continue
-        state = _state(opportunity, stage, days)
-        steps.append(
-            {
-                "label": str(stage),
-                "state": state,
-                "note": _note(stage, state, days.get(stage.pk, 0)),
-                "stage": stage,
-                "is_reachable": stage.pk in reachable and not opportunity.is_not_started,
-            }
-        )
-    return steps
-
-
-def _state(opportunity: Opportunity, stage: SalesCycleStage, days: dict[int, int]) -> str:
-    here = opportunity.stage
-    if here is not None and stage.pk == here.pk:
-        return {Status.WON.value: "won", Status.LOST.value: "lost"}.get(opportunity.status, "now")
-    if here is None or stage.position > here.position:
-        return "next"
-    return "done" if stage.pk in days else "skipped"
-
-
-def _note(stage: SalesCycleStage, state: str, days: int) -> str:
-    if state in ("done", "won", "lost"):
-        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
-    if state == "now":
-        return ngettext("%(n)d day so far", "%(n)d days so far", days) % {"n": days}
-    if state == "skipped":
-        return _("skipped")
-    if stage.requires_quote:
-        return _("quote required")
-    return _("may be skipped") if stage.allows_skip else ""
-
-
-def _days_in_stages(opportunity: Opportunity) -> dict[int, int]:
-    """Whole days in each stage ever entered, from the newest entries."""
-    entries = opportunity.entries.filter(stage__isnull=False).newest_first()
-    rows = entries.values_list("stage_id", "stage_entered_on", "changed_on", "closed_on")[:STAYS_READ]
-    return days_in_stages(reversed(rows), today())
-
-
-def _history(request: CrmRequest, opportunity: Opportunity) -> dict[str, Any]:
-    """One page of the ledger, newest first, each entry with what it changed."""
-    entries = opportunity.entries.with_names().newest_first()
-    before = request.GET.get("before", "")
-    if before.isdecimal() and len(before) < 10:
-        entries = entries.filter(sequence__lt=int(before))
-    found: list[OpportunityEntry] = list(entries[: HISTORY_SIZE + 1])
-    lines = [
-        {"entry": entry, "changes": changes(found[index + 1] if index + 1 < len(found) else None, entry)}
-        for index, entry in enumerate(found[:HISTORY_SIZE])
-    ]
-    more = len(found) > HISTORY_SIZE
-    return {
-        "lines": lines,
-        "older_url": f"?before={found[HISTORY_SIZE - 1].sequence}#history" if more else None,
-        "is_newest": not before,
-    }

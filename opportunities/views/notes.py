@@ -1,0 +1,179 @@
+"""Notes, calls, meetings and e-mails: writing one on the timeline, reading a long one, changing and deleting them."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from activities.forms import InteractionForm
+from activities.models import Interaction, InteractionQuerySet
+from contacts.models import Contact
+from crm.access import readers_only
+from crm.forms import in_one_transaction, to_change
+from crm.http import CrmRequest, dialog, done, next_url
+from opportunities.access import allowed, allowed_to_change, may_note_on
+from opportunities.models import Opportunity
+from opportunities.timeline import Show
+from opportunities.views.timeline import Panel, draw, new_form, panel_of_contact, panel_of_opportunity
+
+LONGEST_EXCERPT = 200
+form_methods = require_http_methods(["GET", "POST"])
+
+
+@form_methods
+@readers_only
+def new_note(request: CrmRequest, pk: int) -> HttpResponse:
+    """Note something about an opportunity."""
+    opportunity = get_object_or_404(Opportunity.objects.visible_to(request.user), pk=pk)
+    may = allowed(request.user, opportunity)
+    if "note" not in may:
+        raise PermissionDenied(_("This needs the salesperson it belongs to, or a sales manager of the team."))
+
+    def panel(form: InteractionForm | None) -> Panel:
+        show = Show.NOTES if request.GET.get("show") == Show.NOTES else Show.ALL
+        return panel_of_opportunity(request, opportunity, may=may, form=form, show=show)
+
+    return _write(request, {"opportunity": opportunity}, opportunity, panel)
+
+
+@form_methods
+@readers_only
+def new_contact_note(request: CrmRequest, pk: int) -> HttpResponse:
+    """Note something about a contact."""
+    contact = get_object_or_404(Contact.objects.visible_to(request.user).select_related("company"), pk=pk)
+    if not may_note_on(request.user, contact):
+        raise PermissionDenied(
+            _("Those who sell note something here, unless the contact is blocked for privacy or was merged.")
+        )
+    return _write(
+        request, {"contact": contact}, contact, lambda form: panel_of_contact(request, contact, form=form)
+    )
+
+
+@require_GET
+@readers_only
+def read_note(request: CrmRequest, pk: int) -> HttpResponse:
+    """The whole of a long one."""
+    note = get_object_or_404(_readable(request).with_names().select_related("opportunity"), pk=pk)
+    context = {**_around(request, note), "note": note, "title": note.get_kind_display()}
+    context["may_change"] = note.pk in allowed_to_change(request.user, [note])
+    context["edit_url"] = _with_next(request, "opportunities:note-edit", note)
+    return dialog(request, "opportunities/note.html", context)
+
+
+@form_methods
+@readers_only
+@in_one_transaction
+def edit_note(request: CrmRequest, pk: int) -> HttpResponse:
+    """Change one; it is marked as edited."""
+    note = _changeable(request, pk)
+    stored = note.text
+    form = InteractionForm(request.POST or None, instance=note)
+    status = 422 if request.method == "POST" else 200
+    if request.method == "POST" and form.is_valid():
+        if not form.was_overtaken(stored):
+            if form.has_changed():
+                form.instance.edited_at = timezone.now()
+                form.save()
+            messages.success(request, _("Saved."))
+            return done(request, _around(request, note)["cancel_url"])
+        _say_overtaken(form, stored)
+        status = 409
+    context = {**_around(request, note), "title": _("Edit"), "form": form}
+    context["delete_url"] = _with_next(request, "opportunities:note-delete", note)
+    return dialog(request, "generic/form.html", context, status=status)
+
+
+@form_methods
+@readers_only
+@in_one_transaction
+def delete_note(request: CrmRequest, pk: int) -> HttpResponse:
+    """Ask, then delete one."""
+    note = _changeable(request, pk)
+    around = _around(request, note)
+    if request.method == "POST":
+        note.delete()
+        messages.success(request, _("Deleted."))
+        return done(request, around["cancel_url"])
+    context = {
+        **around,
+        "title": _("Delete this?"),
+        "text": _("“%(text)s” is gone for good.") % {"text": _excerpt(note.text)},
+    }
+    return dialog(request, "generic/confirm.html", context)
+
+
+def _write(
+    request: CrmRequest, about: dict[str, Any], thing: Opportunity | Contact, panel: Any
+) -> HttpResponse:
+    """Keep what was typed: on the timeline for htmx, else on a page of its own that leads back to the timeline."""
+    form = new_form(request.POST or None)
+    title, url = _("Note something"), f"{thing.get_absolute_url()}#timeline"
+    if request.method == "POST" and form.is_valid():
+        note = form.save(commit=False)
+        note.recorded_by = request.user
+        for name, value in about.items():
+            setattr(note, name, value)
+        note.save()
+        if not request.htmx or request.htmx.target in ("dialog", "main"):
+            messages.success(request, _("Added to the history."))
+            return done(request, url)
+        drawn = panel(None)
+        drawn.focus = str(note.pk)
+        return draw(request, drawn, announced=_("Added to the history."))
+    if request.method == "POST" and request.htmx.target == "timeline":
+        drawn = panel(form)
+        for name in form.errors:
+            if name in form.fields:
+                form.fields[name].widget.attrs["data-focus"] = True
+                break
+        return draw(request, drawn, status=422)
+    context = {"title": title, "lead": str(thing), "form": form, "submit_label": _("Add"), "cancel_url": url}
+    context |= {"up_url": thing.get_absolute_url(), "up_label": thing.number}
+    return dialog(request, "generic/form.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _readable(request: CrmRequest) -> InteractionQuerySet:
+    return Interaction.objects.seen_with(
+        Opportunity.objects.visible_to(request.user), Contact.objects.visible_to(request.user)
+    )
+
+
+def _changeable(request: CrmRequest, pk: int) -> Interaction:
+    """The interaction, if the user sees it (else 404) and may change it (else 403)."""
+    note: Interaction = get_object_or_404(to_change(request, _readable(request)), pk=pk)
+    if note.pk not in allowed_to_change(request.user, [note]):
+        raise PermissionDenied(_("This needs whoever wrote it, or a sales manager of the team."))
+    return note
+
+
+def _around(request: CrmRequest, note: Interaction) -> dict[str, str]:
+    """Where one came from, and what the interaction is about."""
+    about = note.opportunity or note.contact
+    assert about is not None  # the database says so
+    url = about.get_absolute_url()
+    return {"cancel_url": next_url(request, f"{url}#timeline"), "up_url": url, "up_label": about.number}
+
+
+def _with_next(request: CrmRequest, name: str, note: Interaction) -> str:
+    query = request.GET.urlencode()
+    return reverse(name, args=[note.pk]) + (f"?{query}" if query else "")
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_EXCERPT else f"{line[:LONGEST_EXCERPT]}…"
+
+
+def _say_overtaken(form: InteractionForm, stored: str) -> None:
+    """Somebody else changed the text meanwhile: say what it is now, and keep what was typed."""
+    form.add_error(
+        None, _("Meanwhile it was changed to: “%(text)s” Look again, then save.") % {"text": stored}
+    )
+    form.redraw(stored)
