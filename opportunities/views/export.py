@@ -27,7 +27,7 @@ from opportunities.models import Opportunity, OpportunityQuerySet
 TEMPLATE = "opportunities/opportunity_export.html"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_CHOSEN = 1_000
-MOST_IN_A_WORKBOOK = 20_000  # a workbook is written whole before any of it is sent
+MOST_IN_A_WORKBOOK = 10_000  # a workbook is written whole before any of it is sent
 A_PIECE = 64 * 1024  # of CSV, in characters
 
 

@@ -63,7 +63,7 @@ def tabs_for(request: CrmRequest, asked: OpportunityFilter, base_url: str) -> Ta
         query=asked.query_string,
         view=view,
         view_url=address_of(view, base_url) if view else "",
-        is_changed=view is not None and view.query != asked.query_string,
+        is_changed=view is not None and asked.form.is_valid() and view.query != asked.query_string,
         is_own=view is not None and view.owner == request.user,
         notice=_notice(named, view, asked),
         has_more=has_more,

@@ -1,9 +1,21 @@
 """The list of opportunities: filters, chips, tabs, order, totals, columns, choosing rows."""
 
+import re
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 
-from tests.factories import OpportunityFactory, PersonFactory, SalespersonFactory, TeamFactory
+from opportunities.columns import COLUMNS
+from tests.factories import (
+    CompanyFactory,
+    OpportunityFactory,
+    PersonFactory,
+    SalespersonFactory,
+    SavedViewFactory,
+    TeamFactory,
+    ViewPlaceFactory,
+)
 
 LIST = reverse("opportunities:list")
 
@@ -139,3 +151,325 @@ def test_list_without_a_role_is_forbidden(as_stranger, opportunity):
 
 def test_list_anonymous_is_sent_to_sign_in(client, db):
     assert client.get(LIST).url == f"{reverse('sign-in')}?next={LIST}"
+
+
+def test_search_finds_number_description_contact_and_company(as_seller, opportunity, cycle):
+    person = PersonFactory(
+        first_name="Zoë", last_name="Janssens", company=CompanyFactory(name="Hôtel Étoile")
+    )
+    theirs = OpportunityFactory(description="Dock scheduling", contact=person, cycle=cycle)
+
+    for words in (theirs.number, "dock sched", "zoe janssens", "hotel ETOILE", "etoile dock"):
+        assert numbers(as_seller.get(LIST, {"q": words})) == [theirs.number], words
+    assert numbers(as_seller.get(LIST, {"q": "etoile warehouse"})) == []
+
+
+def test_team_is_that_of_the_people_one_manages_or_works_with(
+    as_seller, as_manager, opportunity, salesperson
+):
+    colleague = OpportunityFactory(salesperson=SalespersonFactory(team=salesperson.team), started=True)
+    OpportunityFactory(salesperson=SalespersonFactory(team=TeamFactory()), started=True)
+
+    for client in (as_seller, as_manager):
+        assert set(numbers(client.get(LIST, {"whose": "TEAM"}))) == {opportunity.number, colleague.number}
+    assert numbers(as_seller.get(LIST, {"whose": "ME"})) == [opportunity.number]
+
+
+# What makes no sense
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "message"),
+    [
+        ({"value_from": "abc"}, "value_from", "Enter a number."),
+        ({"value_to": "-1"}, "value_to", "greater than or equal to 0"),
+        ({"stage": "424242"}, "stage", "This is not there any more."),
+        ({"team": "x"}, "team", "This is not there any more."),
+        ({"reason": "9" * 40}, "reason", "This is not there any more."),
+        ({"closes_from": "2026-02-31"}, "closes_from", "Enter a valid date."),
+        ({"closes": "SOMEDAY"}, "closes", "SOMEDAY is not one of the available choices."),
+        ({"q": "a\x00b"}, "q", "Null characters are not allowed."),
+        ({"q": "x" * 101}, "q", "at most 100 characters"),
+        ({"value_from": "9", "value_to": "8"}, "value_to", "This lies below “Value from”"),
+        ({"closed_from": "2026-03-02", "closed_to": "2026-03-01"}, "closed_to", "before “Closed from”"),
+        ({"status": "FOO", "created_from": "2026-03-02", "created_to": "2026-03-01"}, "created_to", "before"),
+    ],
+)
+def test_mistake_is_told_at_its_field_and_stays_there(as_seller, opportunity, query, field, message):
+    response = as_seller.get(LIST, query)
+    html = response.content.decode()
+
+    assert response.status_code == 422
+    assert numbers(response) == []
+    assert message in " ".join(response.context["filter"].form.errors[field])
+    assert html.count('class="mistake"') == len(response.context["filter"].form.errors)
+    if field in ("value_from", "value_to"):
+        assert f'value="{query[field]}"' in html
+
+
+@pytest.mark.parametrize("query", [{"nonsense": "1"}, {"status": "WON", "state": "x"}])
+def test_name_that_means_nothing_is_refused(as_seller, opportunity, query):
+    response = as_seller.get(LIST, query)
+
+    assert response.status_code == 422
+    assert "is no filter of this page" in response.content.decode()
+    assert numbers(response) == []
+
+
+def test_order_that_is_not_there_is_told(as_seller, opportunity):
+    html = as_seller.get(LIST, {"sort": "password"}).content.decode()
+
+    assert "One cannot sort by “password”" in html
+
+
+# Chips and panel
+
+
+def test_chips_say_all_that_is_asked_and_lead_to_the_list_without_it(as_seller, opportunity, cycle):
+    query = {"status": "IN_PROGRESS", "cycle": cycle.pk, "value_from": "5000", "sort": "-id", "view": "open"}
+    chips = as_seller.get(LIST, query).context["filter"].chips
+
+    assert [(chip.label, chip.value) for chip in chips] == [
+        ("Status", "In progress"),
+        ("Sales cycle", str(cycle)),
+        ("Value from", "€5,000"),
+    ]
+    without = as_seller.get(f"{LIST}{chips[1].url}")
+    assert [chip.name for chip in without.context["filter"].chips] == ["status", "value_from"]
+    assert without.context["page"].sort == "-id"
+
+
+def test_last_chip_leads_to_the_open_ones_and_not_to_the_first_view(as_seller, seller, opportunity):
+    view = SavedViewFactory(owner=seller)
+    ViewPlaceFactory(user=seller, view=view, is_default=True)
+
+    chip = as_seller.get(LIST, {"status": "WON"}).context["filter"].chips[0]
+
+    assert numbers(as_seller.get(f"{LIST}{chip.url}")) == [opportunity.number]
+
+
+def test_panel_has_every_filter_and_carries_on_what_is_not_its_own(as_seller, opportunity):
+    response = as_seller.get(
+        LIST, {"sort": "-id", "columns": "number,value", "contact": opportunity.contact_id}
+    )
+    html = response.content.decode()
+
+    for name in response.context["filter"].filters:
+        assert f'name="{name}"' in html, name
+    panel = html[html.index('<form class="filters') :].partition("</form>")[0]
+    assert '<input type="hidden" name="sort" value="-id">' in panel
+    assert '<input type="hidden" name="columns" value="number,value">' in panel
+
+
+# Tabs
+
+
+@pytest.mark.parametrize(
+    ("query", "label"),
+    [
+        ({}, "Open"),
+        ({"view": "open"}, "Open"),
+        ({"whose": "ME"}, "Mine"),
+        ({"closes": "THIS_MONTH"}, "Closing this month"),
+        ({"closes": "PASSED", "sort": "-estimated_value"}, "Overdue"),
+        ({"closed": "THIS_QUARTER", "status": "WON", "q": ""}, "Won this quarter"),
+        ({"whose": "TEAM"}, "My team"),
+        ({"priority": "HIGH"}, None),
+    ],
+)
+def test_tab_of_what_is_asked_is_marked(as_seller, query, label):
+    tabs = as_seller.get(LIST, query).context["tabs"]
+
+    assert [tab.label for tab in tabs.items if tab.is_current] == ([label] if label else [])
+
+
+def test_every_tab_leads_to_what_it_says(as_seller, opportunity, won, lost):
+    tabs = as_seller.get(LIST).context["tabs"].items
+
+    listed = {tab.label: numbers(as_seller.get(tab.url)) for tab in tabs}
+
+    assert listed == {
+        "Open": [opportunity.number],
+        "Mine": [opportunity.number],
+        "Closing this month": [],
+        "Overdue": [],
+        "Won this quarter": [won.number],
+        "My team": [opportunity.number],
+    }
+
+
+def test_who_sells_nothing_has_no_tab_for_it(as_viewer):
+    response = as_viewer.get(LIST, {"whose": "ME"})
+
+    assert {"Mine", "My team"}.isdisjoint(tab.label for tab in response.context["tabs"].items)
+    assert "You sell nothing yourself" in response.content.decode()
+
+
+# Totals
+
+
+def test_totals_are_of_all_that_match_and_keep_open_won_and_lost_apart(
+    as_seller, seller, salesperson, cycle, won, lost, new_opportunity, monkeypatch
+):
+    monkeypatch.setattr("crm.pages.keyset_page.__kwdefaults__", {"size": 2})
+    for value in (10_000, 20_000, 30_000):
+        OpportunityFactory(
+            salesperson=salesperson, cycle=cycle, by=seller, started=True, value=Decimal(value)
+        )
+
+    totals = as_seller.get(LIST, {"status": "ALL"}).context["totals"]
+
+    assert totals.count == 6
+    assert totals.figures == {
+        "open": 4,
+        "open_value": 60_000,
+        "weighted": 6_000,  # 20 % completed with a chance of 50 %
+        "without_estimate": 1,
+        "won": 1,
+        "sold": 9_000,
+        "lost": 1,
+        "lost_value": 10_000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({}, {"Open"}),
+        ({"status": "NOT_STARTED"}, {"Open"}),
+        ({"status": "WON"}, {"Won"}),
+        ({"status": "LOST"}, {"Lost"}),
+        ({"status": "ALL"}, {"Open", "Won", "Lost"}),
+        ({"closed": "THIS_YEAR"}, {"Open", "Won", "Lost"}),
+    ],
+)
+def test_totals_show_what_the_filter_can_hold(
+    as_seller, opportunity, new_opportunity, won, lost, query, shown
+):
+    html = as_seller.get(LIST, query).content.decode()
+
+    assert {label for label in ("Open", "Won", "Lost") if f'<dl aria-label="{label}">' in html} == shown
+
+
+# Columns
+
+
+def test_columns_are_those_that_the_address_names_in_that_order(as_seller, opportunity):
+    response = as_seller.get(LIST, {"columns": "contact,created,description,team"})
+
+    assert [column.name for column in response.context["choice"].columns] == [
+        "contact",
+        "created",
+        "description",
+        "team",
+    ]
+    assert f'data-label="Team">{opportunity.salesperson.team}<' in response.content.decode()
+
+
+def test_every_column_can_be_shown_and_description_always_is(
+    as_seller, won, lost, opportunity, new_opportunity
+):
+    every = as_seller.get(LIST, {"columns": ",".join(COLUMNS), "status": "ALL"})
+    number = as_seller.get(LIST, {"columns": ["number", "value"]})
+
+    html = every.content.decode()
+    assert all(
+        html.count(f'data-label="{column.label}"') == 4
+        for column in COLUMNS.values()
+        if column.name != "description"
+    )
+    assert [column.name for column in number.context["choice"].columns] == ["number", "description", "value"]
+
+
+def test_column_that_is_not_there_is_refused_in_words(as_seller, opportunity):
+    response = as_seller.get(LIST, {"columns": "number,secrets,\x00"})
+
+    assert response.status_code == 422
+    assert "“secrets”" in response.content.decode()
+    assert numbers(response) == [opportunity.number]
+
+
+@pytest.mark.parametrize("sort", [column.sort for column in COLUMNS.values()])
+def test_list_sorts_by_every_column(as_seller, opportunity, new_opportunity, won, lost, sort):
+    everything = {"status": "ALL", "columns": ",".join(COLUMNS)}
+
+    up = as_seller.get(LIST, {**everything, "sort": sort})
+    down = as_seller.get(LIST, {**everything, "sort": f"-{sort}"})
+
+    assert up.context["page"].notice == down.context["page"].notice == ""
+    assert len(numbers(up)) == len(numbers(down)) == 4
+    assert 'aria-sort="ascending"' in up.content.decode()
+    assert 'aria-sort="descending"' in down.content.decode()
+
+
+# Rows to choose
+
+
+def test_rows_can_be_chosen_by_those_who_work(as_seller, as_manager, as_viewer, opportunity):
+    for client, buttons in [
+        (as_seller, ["MOVE", "POSTPONE", "LOSE"]),
+        (as_manager, ["REASSIGN", "MOVE", "POSTPONE", "LOSE"]),
+        (as_viewer, []),
+    ]:
+        html = client.get(LIST, {"status": "IN_PROGRESS"}).content.decode()
+        assert re.findall(r'name="action" value="(\w+)"', html) == buttons
+        assert html.count('name="chosen"') == (1 if buttons else 0)
+        assert html.count('name="query" value="status=IN_PROGRESS"') == (1 if buttons else 0)
+
+
+def test_chosen_rows_go_to_the_page_for_many(as_seller, opportunity):
+    one = as_seller.post(
+        reverse("opportunities:batch-new"), {"chosen": opportunity.pk, "query": "", "action": "LOSE"}
+    )
+    all_of_them = as_seller.post(
+        reverse("opportunities:batch-new"),
+        {"all": "1", "query": "status=IN_PROGRESS&sort=-id", "action": "LOSE"},
+    )
+
+    assert one.status_code == all_of_them.status_code == 200
+
+
+# Empty, and large
+
+
+def test_empty_list_teaches(as_seller, opportunity):
+    nothing_fits = as_seller.get(LIST, {"q": "no such thing"}).content.decode()
+
+    assert "No opportunity fits" in nothing_fits
+    assert f'href="{LIST}?view=open"' in nothing_fits
+
+
+def test_empty_list_without_any_question_teaches(as_seller, as_viewer):
+    assert "An opportunity is a chance to sell something" in as_seller.get(LIST).content.decode()
+    assert "New opportunity" not in as_viewer.get(LIST).content.decode()  # who may not, gets no button
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_list_with_all_its_parts_costs_at_most_twelve_questions(
+    as_seller, seller, salesperson, cycle, company, count, django_assert_max_num_queries
+):
+    for _ in range(count):
+        OpportunityFactory(salesperson=salesperson, cycle=cycle, contact=company, by=seller, started=True)
+    views = SavedViewFactory.create_batch(count, owner=seller)
+    query = {
+        "view": views[0].pk,
+        "salesperson": salesperson.pk,
+        "team": salesperson.team_id,
+        "cycle": cycle.pk,
+        "stage": cycle.stages.get(position=10).pk,
+        "contact": company.pk,
+        "columns": ",".join(COLUMNS),
+        "q": "acme",
+    }
+
+    with django_assert_max_num_queries(12):
+        response = as_seller.get(LIST, query)
+
+    assert len(numbers(response)) == min(count, 25)
+
+
+def test_page_of_25_rows_is_light(as_seller, seller, salesperson, cycle, company):
+    for _ in range(25):
+        OpportunityFactory(salesperson=salesperson, cycle=cycle, contact=company, by=seller, started=True)
+
+    assert len(as_seller.get(LIST).content) < 100_000
