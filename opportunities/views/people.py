@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from contacts.models import Contact
 from crm.access import readers_only
+from crm.forms import is_key
 from crm.http import CrmRequest, dialog, done
 from opportunities import operations
 from opportunities.access import allowed
@@ -120,6 +121,8 @@ def _workable(request: CrmRequest, pk: int) -> Opportunity:
 
 def _person(opportunity: Opportunity, contact: int) -> OpportunityContact:
     """Somebody who is involved, else 404."""
+    if not is_key(str(contact)):
+        raise Http404
     person: OpportunityContact = get_object_or_404(
         opportunity.people.select_related("contact"), contact=contact
     )
