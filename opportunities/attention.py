@@ -40,11 +40,11 @@ WAITING_DAYS = 7  # an opportunity may stay Not started that long
 class Need(models.TextChoices):
     """Why an opportunity needs somebody, the most pressing first."""
 
-    OVERDUE = "OVERDUE", gettext_lazy("Closing date passed")
-    CHANGED = "CHANGED", gettext_lazy("Changed by somebody else")
-    SLOW = "SLOW", gettext_lazy("Longer in its stage than usual")
-    QUIET = "QUIET", gettext_lazy("Nothing has happened lately")
-    START = "START", gettext_lazy("Waiting to be started")
+    OVERDUE = "OVERDUE", gettext_lazy("Overdue")
+    CHANGED = "CHANGED", gettext_lazy("Changed by others")
+    SLOW = "SLOW", gettext_lazy("Slow in its stage")
+    QUIET = "QUIET", gettext_lazy("Gone quiet")
+    START = "START", gettext_lazy("Waiting to start")
 
 
 @dataclass(frozen=True)
