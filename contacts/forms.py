@@ -17,6 +17,7 @@ from contacts.pickers import ContactChoiceField as ContactChoiceField
 from contacts.pickers import ContactPicker as ContactPicker
 from crm.deletion import what_uses
 from crm.forms import KeyedMultipleChoiceField
+from crm.seen import SeenForm
 from salespeople.models import Salesperson, User
 
 VAT_NUMBER = re.compile(r"(?:[A-Z]{2}(?=[A-Z]*[0-9])[0-9A-Z]{2,13}|[0-9]{4,15})")
@@ -85,10 +86,11 @@ class SuggestForm(forms.Form):
     kind = forms.ChoiceField(choices=[("", ""), *ContactKind.choices], required=False)
 
 
-class ContactForm(forms.ModelForm[Contact]):
+class ContactForm(SeenForm[Contact]):
     """What companies and persons share. The kind follows from the form, not from what is posted."""
 
     kind: ClassVar[ContactKind]
+    also_seen = ("kind",)
     full_width = ("name", "address", "address_2", "industry_groups", "is_privacy_blocked")
 
     class Meta:
@@ -159,7 +161,7 @@ class ContactForm(forms.ModelForm[Contact]):
         reach = ("email", "phone", "mobile", "website")
         address = ("address", "address_2", "postcode", "city", "region", "country")
         ours = ("salesperson", "language", "vat_number", "industry_groups", "is_privacy_blocked")
-        known = {*reach, *address, *ours}
+        known = {*reach, *address, *ours, "seen"}
         groups = [
             (self.title, [name for name in self.fields if name not in known]),
             (_("Reach"), reach),

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy
 
 from activities.models import Activity
 from crm.deletion import what_uses
+from crm.seen import Memory, Texts, as_texts, differences, merge, plain
 from salescycles.models import ProbabilityMethod, SalesCycle, SalesCycleStage
 from salescycles.preview import EXAMPLE_VALUE, StageFacts
-from salescycles.seen import Memory, Texts, as_texts, differences, merge, plain
 
 CYCLE_FIELDS = ("code", "description", "probability_method", "is_default", "is_blocked")
 STAGE_FIELDS = (

@@ -17,6 +17,7 @@ from crm.dates import today
 from crm.deletion import delete_unless_used, what_uses
 from crm.http import CrmRequest, dialog, done, page
 from crm.pages import keyset_page
+from crm.seen import as_texts, change_of, differences, merge, recall, remember
 from salescycles import operations
 from salescycles.forms import (
     CYCLE_FIELDS,
@@ -33,7 +34,6 @@ from salescycles.forms import (
 )
 from salescycles.models import ProbabilityMethod, SalesCycle, SalesCycleStage
 from salescycles.preview import StageFacts, preview
-from salescycles.seen import as_texts, change_of, differences, merge, recall, remember
 
 BLANK_ROWS = 3  # offered for a cycle that has no stages yet
 

@@ -9,6 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from crm.seen import SeenForm
 from salespeople.models import Salesperson, SalespersonQuerySet, Team, User
 
 AREAS = (
@@ -121,7 +122,7 @@ class SalespersonFilterForm(forms.Form):
         return any(self.cleaned_data.values())
 
 
-class SalespersonForm(forms.ModelForm[Salesperson]):
+class SalespersonForm(SeenForm[Salesperson]):
     """Somebody who sells."""
 
     class Meta:
@@ -149,7 +150,7 @@ class SalespersonForm(forms.ModelForm[Salesperson]):
                 del self.fields["user"]
 
 
-class TeamForm(forms.ModelForm[Team]):
+class TeamForm(SeenForm[Team]):
     """Salespeople who work under one manager."""
 
     class Meta:

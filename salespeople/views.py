@@ -15,6 +15,7 @@ from crm.deletion import delete_unless_used, what_uses
 from crm.forms import in_one_transaction, saved, to_change
 from crm.http import CrmRequest, dialog, done, next_url
 from crm.pages import keyset_page
+from crm.seen import kept, status_of
 from salespeople.forms import (
     PreferencesForm,
     SalespersonFilterForm,
@@ -145,7 +146,7 @@ def edit_salesperson(request: CrmRequest, pk: int) -> HttpResponse:
     salesperson = get_object_or_404(to_change(request, Salesperson.objects.visible_to(request.user)), pk=pk)
     name = salesperson.name
     form = SalespersonForm(request.POST or None, by=request.user, instance=salesperson)
-    if request.method == "POST" and form.is_valid() and saved(form):
+    if request.method == "POST" and form.is_valid() and kept(request, form):
         messages.success(request, _("Saved %(name)s.") % {"name": salesperson})
         return done(request, salesperson.get_absolute_url())
     up = {"up_url": salesperson.get_absolute_url(), "up_label": name}
@@ -206,7 +207,7 @@ def edit_team(request: CrmRequest, pk: int) -> HttpResponse:
     team = get_object_or_404(to_change(request, Team.objects.all()), pk=pk)
     name = team.name
     form = TeamForm(request.POST or None, instance=team)
-    if request.method == "POST" and form.is_valid() and saved(form):
+    if request.method == "POST" and form.is_valid() and kept(request, form):
         messages.success(request, _("Saved team %(name)s.") % {"name": team})
         return done(request, reverse("salespeople:team-list"))
     delete_url = reverse("salespeople:team-delete", args=[pk])
@@ -251,7 +252,7 @@ def _answer(
         "delete_url": delete_url,
         **up,
     }
-    return dialog(request, "generic/form.html", context, status=_status(request))
+    return dialog(request, "generic/form.html", context, status=status_of(form))
 
 
 def _status(request: CrmRequest) -> int:

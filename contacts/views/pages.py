@@ -9,15 +9,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from contacts.duplicates import Duplicate
 from contacts.forms import ContactFilterForm, ContactForm, SuggestForm, form_for, initial_for
 from contacts.models import Contact, ContactKind, ContactQuerySet
 from contacts.operations import merges_of
+from contacts.views.duplicates import unconfirmed_duplicates
 from contacts.views.merging import to_the_one_that_carries_on
 from crm.access import readers_only, sellers_only
 from crm.deletion import delete_unless_used, what_uses
 from crm.forms import in_one_transaction, saved, to_change
 from crm.http import CrmRequest, dialog, done
 from crm.pages import keyset_page
+from crm.seen import kept, status_of
 
 SORTS = ("name", "number", "company__name", "salesperson__name", "city")
 PEOPLE_SHOWN = 25
@@ -71,13 +74,13 @@ def new_contact(request: CrmRequest) -> HttpResponse:
     company = ContactFilterForm(request.GET, user=request.user).company_asked_for()
     kind = _kind_asked_for(request) or (ContactKind.PERSON if company else ContactKind.COMPANY)
     form = form_for(kind)(request.POST or None, user=request.user, initial=initial_for(request.user, company))
-    if request.method == "POST" and form.is_valid() and saved(form):
+    asked = unconfirmed_duplicates(request, form) if form.is_bound and form.is_valid() else []
+    if request.method == "POST" and form.is_valid() and not asked and saved(form):
         messages.success(request, _("Added %(contact)s.") % {"contact": form.instance.label})
         return _to_contact(request, form.instance)
     title = _("New person") if kind == ContactKind.PERSON else _("New company")
-    return _answer(
-        request, form, title, cancel=company.get_absolute_url() if company else reverse("contacts:list")
-    )
+    cancel = company.get_absolute_url() if company else reverse("contacts:list")
+    return _answer(request, form, title, cancel=cancel, duplicates=asked)
 
 
 @require_http_methods(["GET", "POST"])
@@ -90,12 +93,12 @@ def edit_contact(request: CrmRequest, pk: int) -> HttpResponse:
     )
     kind = _kind_asked_for(request) or ContactKind(contact.kind)
     form = form_for(kind)(request.POST or None, user=request.user, instance=contact)
-    if request.method == "POST" and form.is_valid() and saved(form):
+    asked = unconfirmed_duplicates(request, form) if form.is_bound and form.is_valid() else []
+    if request.method == "POST" and form.is_valid() and not asked and kept(request, form):
         messages.success(request, _("Saved %(contact)s.") % {"contact": contact.label})
         return _to_contact(request, contact)
-    return _answer(
-        request, form, _("Edit %(name)s") % {"name": form.old_name}, cancel=contact.get_absolute_url()
-    )
+    title = _("Edit %(name)s") % {"name": form.old_name}
+    return _answer(request, form, title, cancel=contact.get_absolute_url(), duplicates=asked)
 
 
 @require_http_methods(["GET", "POST"])
@@ -160,7 +163,9 @@ def _to_contact(request: CrmRequest, contact: Contact) -> HttpResponse:
     return done(request, reverse("contacts:list"))
 
 
-def _answer(request: CrmRequest, form: ContactForm, title: str, *, cancel: str) -> HttpResponse:
+def _answer(
+    request: CrmRequest, form: ContactForm, title: str, *, cancel: str, duplicates: list[Duplicate]
+) -> HttpResponse:
     contact = form.instance
     context = {
         "title": title,
@@ -168,6 +173,16 @@ def _answer(request: CrmRequest, form: ContactForm, title: str, *, cancel: str) 
         "form": form,
         "other_kind": ContactKind.PERSON if form.kind == ContactKind.COMPANY else ContactKind.COMPANY,
         "cancel_url": cancel,
+        "contact": contact,
+        "duplicates": duplicates,
+        "duplicates_url": f"{_duplicates_url(contact)}?kind={form.kind}",
         "delete_url": reverse("contacts:delete", args=[contact.pk]) if contact.pk else "",
     }
-    return dialog(request, "contacts/contact_form.html", context, status=422 if form.is_bound else 200)
+    return dialog(request, "contacts/contact_form.html", context, status=status_of(form))
+
+
+def _duplicates_url(contact: Contact) -> str:
+    """Where the form asks, while one types, which contacts may be the same."""
+    if contact.pk:
+        return reverse("contacts:duplicates-of", args=[contact.pk])
+    return reverse("contacts:duplicates")

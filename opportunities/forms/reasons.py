@@ -7,10 +7,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from crm.seen import SeenForm
 from opportunities.models import CloseReason, Outcome
 
 
-class CloseReasonForm(forms.ModelForm):  # type: ignore[type-arg]
+class CloseReasonForm(SeenForm[CloseReason]):
     """A close reason; what it means for the past cannot change once the ledger names it."""
 
     class Meta:

@@ -13,6 +13,7 @@ from crm.access import managers_only, readers_only
 from crm.deletion import delete_unless_used, what_uses
 from crm.forms import saved
 from crm.http import CrmRequest, dialog, done
+from crm.seen import kept, status_of
 from opportunities.forms.reasons import CloseReasonForm
 from opportunities.models import CloseReason, OpportunityEntry, Outcome
 
@@ -61,8 +62,7 @@ def edit_reason(request: CrmRequest, pk: int) -> HttpResponse:
             return _offer(request, reason, offered="restore" in request.POST)
         uses = OpportunityEntry.objects.filter(close_reason=reason).count()
         form = CloseReasonForm(request.POST or None, instance=reason, uses=uses)
-        if request.method == "POST" and form.is_valid():
-            form.save()
+        if request.method == "POST" and form.is_valid() and kept(request, form):
             messages.success(request, _("Saved “%(reason)s”.") % {"reason": reason})
             return done(request, reverse("opportunities:reason-list"))
     return _answer(request, form, _("Edit close reason"))
@@ -114,4 +114,4 @@ def _answer(request: CrmRequest, form: CloseReasonForm, title: str) -> HttpRespo
     }
     if form.instance.pk:
         context["delete_url"] = reverse("opportunities:reason-delete", args=[form.instance.pk])
-    return dialog(request, "generic/form.html", context, status=422 if form.is_bound else 200)
+    return dialog(request, "generic/form.html", context, status=status_of(form))

@@ -14,6 +14,7 @@ from tests.factories import (
     UserFactory,
     user_with_role,
 )
+from tests.seen import post_seen
 
 pytestmark = pytest.mark.django_db
 
@@ -297,7 +298,7 @@ def test_detail_asks_as_many_queries_for_one_person_as_for_several(
     for _number in range(people):
         PersonFactory(company=company)
 
-    with django_assert_num_queries(6):  # session, user, groups, contact, industry groups, people
+    with django_assert_num_queries(7):  # session, user, groups, contact, industry groups, people, merges
         client.get(company.get_absolute_url())
 
 
@@ -372,7 +373,7 @@ def test_new_goes_to_the_list_when_the_contact_is_out_of_sight(client, seller, s
 def test_edit_changes_a_contact(client, seller):
     company = CompanyFactory(name="Acme")
 
-    response = client.post(url_of("edit", company), {"name": "Acme Belgium", "city": "Gent"})
+    response = post_seen(client, url_of("edit", company), {"name": "Acme Belgium", "city": "Gent"})
 
     company.refresh_from_db()
     assert response["Location"] == company.get_absolute_url()
@@ -382,7 +383,7 @@ def test_edit_changes_a_contact(client, seller):
 def test_edit_that_is_refused_keeps_the_old_name_in_the_title(client, seller):
     company = CompanyFactory(name="Acme")
 
-    response = client.post(url_of("edit", company), {"name": "", "city": "Gent"})
+    response = post_seen(client, url_of("edit", company), {"name": "", "city": "Gent"})
 
     assert response.status_code == 422
     assert response.context["title"] == "Edit Acme"
@@ -391,7 +392,7 @@ def test_edit_that_is_refused_keeps_the_old_name_in_the_title(client, seller):
 def test_edit_in_a_dialog_answers_with_the_place_to_go(client, seller):
     company = CompanyFactory()
 
-    response = client.post(url_of("edit", company), {"name": "Acme"}, **HTMX)
+    response = post_seen(client, url_of("edit", company), {"name": "Acme"}, **HTMX)
 
     assert response.status_code == 204
     assert company.get_absolute_url() in response["HX-Location"]
@@ -402,7 +403,7 @@ def test_edit_makes_a_person_of_a_company_when_asked(client, seller):
     url = f"{url_of('edit', company)}?kind=PERSON"
 
     html = client.get(url).content.decode()
-    client.post(url, {"first_name": "Ann", "last_name": "Peeters"})
+    post_seen(client, url, {"first_name": "Ann", "last_name": "Peeters"})
 
     company.refresh_from_db()
     assert "Saving makes this company a person." in html
@@ -413,7 +414,7 @@ def test_edit_refuses_another_kind_in_words(client, seller):
     company = CompanyFactory(name="Acme")
     OpportunityFactory(contact=company)
 
-    response = client.post(f"{url_of('edit', company)}?kind=PERSON", {"last_name": "Acme"})
+    response = post_seen(client, f"{url_of('edit', company)}?kind=PERSON", {"last_name": "Acme"})
 
     assert response.status_code == 422
     assert "Acme stays a company, because of: 1 opportunity" in response.content.decode()

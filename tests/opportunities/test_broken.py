@@ -11,6 +11,7 @@ from opportunities.forms.changes import ReopenForm
 from opportunities.models import Opportunity, OpportunityEntry
 from salespeople.models import Salesperson
 from tests.factories import IndustryGroupFactory, SalespersonFactory, UserFactory
+from tests.seen import post_seen
 
 
 def test_a_change_of_what_was_deleted_meanwhile_is_not_found(as_manager, won, monkeypatch):
@@ -47,8 +48,8 @@ def test_editing_keeps_what_others_wrote_elsewhere(as_manager, company, salesper
 @pytest.mark.parametrize("key", ["9" * 19, "9" * 5000, "-1", "x"])
 def test_made_up_industry_groups_are_refused(as_seller, company, key):
     IndustryGroupFactory()
-    response = as_seller.post(
-        reverse("contacts:edit", args=[company.pk]), {"name": "Acme", "industry_groups": key}
+    response = post_seen(
+        as_seller, reverse("contacts:edit", args=[company.pk]), {"name": "Acme", "industry_groups": key}
     )
 
     assert response.status_code == 422
@@ -68,8 +69,8 @@ def test_a_manager_cannot_take_the_sign_in_of_who_runs_the_site(as_manager):
     root = UserFactory(is_superuser=True, name="Root")
     boss = SalespersonFactory(user=root, code="BOSS", name="Boss")
 
-    response = as_manager.post(
-        reverse("salespeople:edit", args=[boss.pk]), {"name": "Boss", "code": "BOSS", "user": ""}
+    response = post_seen(
+        as_manager, reverse("salespeople:edit", args=[boss.pk]), {"name": "Boss", "code": "BOSS", "user": ""}
     )
     offered = as_manager.get(reverse("salespeople:new")).content.decode()
 

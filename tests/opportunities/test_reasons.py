@@ -12,6 +12,7 @@ from tests.factories import (
     user_with_role,
     won_opportunity,
 )
+from tests.seen import post_seen
 
 pytestmark = pytest.mark.django_db
 LIST = "/close-reasons/"
@@ -156,7 +157,7 @@ def test_add_a_reason_refuses_what_is_wrong(manager, change, field, message):
 def test_change_a_reason(manager):
     reason = CloseReasonFactory(outcome=Outcome.WON)
 
-    response = manager.post(edit_url(reason), PRICE)
+    response = post_seen(manager, edit_url(reason), PRICE)
 
     assert (response.status_code, response.headers["Location"]) == (302, LIST)
     reason.refresh_from_db()
@@ -166,7 +167,7 @@ def test_change_a_reason(manager):
 def test_change_the_outcome_of_a_reason_in_use_is_refused(manager):
     reason = won_opportunity().close_reason
 
-    response = manager.post(edit_url(reason), PRICE)
+    response = post_seen(manager, edit_url(reason), PRICE)
 
     assert response.status_code == 422
     assert response.context["form"].errors == {
@@ -184,7 +185,7 @@ def test_change_the_outcome_of_a_reason_in_use_is_refused(manager):
 def test_change_the_words_of_a_reason_in_use(manager):
     reason = lost_opportunity().close_reason
 
-    assert manager.post(edit_url(reason), PRICE).status_code == 302
+    assert post_seen(manager, edit_url(reason), PRICE).status_code == 302
     reason.refresh_from_db()
     assert reason.description == "Price too high"
 
@@ -213,7 +214,7 @@ def test_retire_a_reason_and_take_it_into_use_again(manager, button, offered):
 def test_change_a_reason_refuses_what_is_wrong(manager):
     reason = CloseReasonFactory(description="Old")
 
-    response = manager.post(edit_url(reason), PRICE | {"description": ""})
+    response = post_seen(manager, edit_url(reason), PRICE | {"description": ""})
 
     assert response.status_code == 422
     reason.refresh_from_db()

@@ -12,6 +12,7 @@ from tests.factories import (
     UserFactory,
     user_with_role,
 )
+from tests.seen import post_seen
 
 pytestmark = pytest.mark.django_db
 
@@ -287,7 +288,7 @@ def test_edit_changes_a_salesperson_and_keeps_the_sign_in(client, manager):
     url = reverse("salespeople:edit", args=[salesperson.pk])
 
     offered = client.get(url).context["form"].fields["user"].queryset
-    client.post(url, {"name": "Ann Peeters", "code": "AP", "user": user.pk, "is_blocked": "on"})
+    post_seen(client, url, {"name": "Ann Peeters", "code": "AP", "user": user.pk, "is_blocked": "on"})
 
     salesperson.refresh_from_db()
     assert user in offered
@@ -298,7 +299,7 @@ def test_edit_offers_no_sign_in_that_another_salesperson_uses(client, manager):
     other = SalespersonFactory(user=UserFactory())
     url = reverse("salespeople:edit", args=[SalespersonFactory().pk])
 
-    response = client.post(url, {"name": "Ann", "code": "AP", "user": other.user.pk})
+    response = post_seen(client, url, {"name": "Ann", "code": "AP", "user": other.user.pk})
 
     assert response.status_code == 422
     assert other.user not in response.context["form"].fields["user"].queryset
@@ -307,7 +308,9 @@ def test_edit_offers_no_sign_in_that_another_salesperson_uses(client, manager):
 def test_edit_that_is_refused_keeps_the_old_name_in_the_title(client, manager):
     salesperson = SalespersonFactory(name="Ann")
 
-    response = client.post(reverse("salespeople:edit", args=[salesperson.pk]), {"name": "Bob", "code": ""})
+    response = post_seen(
+        client, reverse("salespeople:edit", args=[salesperson.pk]), {"name": "Bob", "code": ""}
+    )
 
     assert response.status_code == 422
     assert response.context["title"] == "Edit Ann"
@@ -403,8 +406,10 @@ def test_team_edit_changes_a_team_and_keeps_a_blocked_manager(client, manager):
     boss = SalespersonFactory(is_blocked=True)
     team = TeamFactory(manager=boss)
 
-    client.post(
-        reverse("salespeople:team-edit", args=[team.pk]), {"name": "South", "code": "S", "manager": boss.pk}
+    post_seen(
+        client,
+        reverse("salespeople:team-edit", args=[team.pk]),
+        {"name": "South", "code": "S", "manager": boss.pk},
     )
 
     team.refresh_from_db()
@@ -414,7 +419,7 @@ def test_team_edit_changes_a_team_and_keeps_a_blocked_manager(client, manager):
 def test_team_edit_says_what_is_wrong(client, manager):
     team = TeamFactory(name="North")
 
-    response = client.post(reverse("salespeople:team-edit", args=[team.pk]), {"name": "", "code": ""})
+    response = post_seen(client, reverse("salespeople:team-edit", args=[team.pk]), {"name": "", "code": ""})
 
     assert response.status_code == 422
     assert response.context["title"] == "Edit team North"
