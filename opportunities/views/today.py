@@ -209,7 +209,7 @@ def _action(line: Line, attention: Attention) -> Action | None:
         case Need.CHANGED:
             return Action(_("Look"), row.get_absolute_url(), is_dialog=False)
         case Need.QUIET:
-            return Action(_("Open"), row.get_absolute_url(), is_dialog=False)
+            return Action(_("Add a note"), reverse("opportunities:note-new", args=[row.pk]))
 
 
 def _way_on(row: Opportunity, attention: Attention) -> Action:

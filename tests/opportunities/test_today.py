@@ -284,7 +284,7 @@ def test_one_action_for_the_most_pressing_reason(make, manager, clock, seller, c
             f"{reverse('opportunities:move', args=[slow.pk])}?to={second.pk}",
             True,
         ),
-        quiet: ("Open", quiet.get_absolute_url(), False),
+        quiet: ("Add a note", reverse("opportunities:note-new", args=[quiet.pk]), True),
         waiting: ("Start", reverse("opportunities:start", args=[waiting.pk]), True),
     }
 
