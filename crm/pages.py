@@ -86,6 +86,11 @@ def keyset_page(
     )
 
 
+def address_after(params: QueryDict, field: str, row: Model) -> str:
+    """The query string of the page that begins after ``row``, for rows that were not read by ``keyset_page``."""
+    return _url(params, "after", field, row)
+
+
 def _order(field: str, *, falling: bool, backwards: bool) -> list[Any]:
     down = falling != backwards
     if backwards:

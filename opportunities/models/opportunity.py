@@ -1,7 +1,7 @@
 """An opportunity as it is now, in one row."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +15,7 @@ from opportunities.models.facts import (
     GuardedQuerySet,
     Priority,
 )
+from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, User
 
 
@@ -43,6 +44,14 @@ class OpportunityQuerySet(GuardedQuerySet):
         """Won or lost."""
         return self.filter(status__in=CLOSED_STATUSES)
 
+    def in_cycle(self, cycle: SalesCycle | None) -> "OpportunityQuerySet":
+        """Those that are sold in one sales cycle."""
+        return self.filter(cycle=cycle) if cycle else self.none()
+
+    def in_stage(self, stage: SalesCycleStage | None) -> "OpportunityQuerySet":
+        """Those that stand in a stage, or in none yet."""
+        return self.filter(stage=stage) if stage else self.filter(stage__isnull=True)
+
     def of_contact(self, contact: Contact) -> "OpportunityQuerySet":
         """Those of a person, or of a company and everybody in it."""
         if contact.is_company:
@@ -62,6 +71,12 @@ class OpportunityQuerySet(GuardedQuerySet):
                 Q(search_text__contains=word) | Q(contact__in=contacts) | Q(company__in=contacts)
             )
         return found
+
+    def marked_workable_by(self, user: User) -> "OpportunityQuerySet":
+        """With ``is_workable``: whether the user may change it."""
+        mine = Opportunity.objects.workable_by(user).filter(pk=OuterRef("pk"))
+        marked: OpportunityQuerySet = self.annotate(is_workable=Exists(mine))
+        return marked
 
     def with_names(self) -> "OpportunityQuerySet":
         """With all that a row of a list names."""

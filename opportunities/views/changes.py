@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from crm.access import readers_only
-from crm.http import CrmRequest, dialog, done, page
+from crm.http import CrmRequest, dialog, done, next_url, page
 from opportunities import operations
 from opportunities.access import allowed
 from opportunities.forms.changes import (
@@ -189,13 +189,18 @@ def _change(request: CrmRequest, pk: int, form_class: type[ChangeForm]) -> HttpR
         form.redraw()
         return _draw(request, form, status=409 if stale else 422, stale=stale)
     messages.success(request, form.done_message(entry))
-    return done(request, opportunity.get_absolute_url())
+    return done(request, next_url(request, opportunity.get_absolute_url()))
 
 
 def _draw(request: CrmRequest, form: ChangeForm, *, status: int = 200, stale: bool = False) -> HttpResponse:
     """The dialog, or the page, with the form in it."""
     newest = form.opportunity.entries.select_related("recorded_by").newest_first()[0] if stale else None
-    context = {"form": form, "opportunity": form.opportunity, "moved_by": newest}
+    context = {
+        "form": form,
+        "opportunity": form.opportunity,
+        "moved_by": newest,
+        "cancel_url": next_url(request, form.opportunity.get_absolute_url()),
+    }
     return dialog(request, TEMPLATE, context, status=status)
 
 
