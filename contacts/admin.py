@@ -4,8 +4,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.db.models import Q
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact, ContactKind, IndustryGroup
@@ -49,11 +52,12 @@ class ContactAdmin(RoleAdmin):
 
     managers_may = WORK
     form = ContactAdminForm
-    list_display = ["name", "number", "kind", "company", "salesperson", "customer_number"]
-    list_select_related = ["company", "salesperson"]
+    list_display = ["name", "number", "kind", "company", "salesperson", "customer_number", "merged"]
+    list_select_related = ["company", "salesperson", "merged_into"]
     list_filter = [
         "kind",
         "is_privacy_blocked",
+        ("merged_into", admin.EmptyFieldListFilter),
         ("customer_number", admin.EmptyFieldListFilter),
         "industry_groups",
         "salesperson",
@@ -62,15 +66,58 @@ class ContactAdmin(RoleAdmin):
     search_help_text = _("Number, name, company, e-mail address, customer or VAT number.")
     ordering = ["name", "pk"]
     autocomplete_fields = ["company", "salesperson", "industry_groups"]
-    readonly_fields = ["number", "external_id", "customer_number", "customer_since"]
+    readonly_fields = ["number", "external_id", "customer_number", "customer_since", "merged"]
     fieldsets = [
-        (None, {"fields": ["number", "kind", "name", ("first_name", "last_name"), "company", "job_title"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "merged",
+                    "number",
+                    "kind",
+                    "name",
+                    ("first_name", "last_name"),
+                    "company",
+                    "job_title",
+                ]
+            },
+        ),
         (_("Whose"), {"fields": ["salesperson", "industry_groups", "is_privacy_blocked"]}),
         (_("How to reach"), {"fields": ["email", "phone", "mobile", "website", "language"]}),
         (_("Address"), {"fields": ["address", "address_2", ("postcode", "city"), "region", "country"]}),
         (_("Customer"), {"fields": ["vat_number", "customer_number", "customer_since", "external_id"]}),
     ]
     instead_of_deleting = _("Block it for privacy instead: what is there stays, nothing new is made with it.")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Contact]:
+        """Those that the person may see, and those that were merged."""
+        return Contact.objects.known_to(person(request)).order_by(*self.get_ordering(request))
+
+    @admin.display(description=_("merged into"), ordering="merged_into__name", empty_value="–")
+    def merged(self, contact: Contact) -> str | None:
+        """Which contact carries on for this one."""
+        into = contact.merged_into
+        if into is None:
+            return None
+        url = reverse("admin:contacts_contact_change", args=[into.pk])
+        return format_html('<a href="{}">{}</a>', url, into.label)
+
+    def has_change_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+        """One that was merged is there to be read."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.merged_into_id is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+        """One that was merged stays, so that the merge can be undone."""
+        return super().has_delete_permission(request, obj) and (obj is None or obj.merged_into_id is None)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Contact], search_term: str
+    ) -> tuple[models.QuerySet[Contact], bool]:
+        """Merged contacts are found in the list, and offered nowhere."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if request.path.endswith("/autocomplete/"):
+            found = found.filter(merged_into__isnull=True)
+        return found, may_repeat
 
     def get_readonly_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
         """What people or opportunities count on to be a company, or a person, stays one."""

@@ -265,6 +265,12 @@ class PersonForm(ContactForm):
             self.instance.name = name
         return cleaned
 
+    def save(self, commit: bool = True) -> Contact:
+        """A company that was merged meanwhile is the one that carries on; its row is locked until this is stored."""
+        if self.instance.company_id is not None:
+            self.instance.company = Contact.objects.locked().carrying_on(self.instance.company_id)
+        return super().save(commit)
+
     def _reasons_to_stay(self) -> list[str]:
         company = self.instance
         groups = company.industry_groups.count()

@@ -59,6 +59,7 @@ TEXT_FIELDS = (
 FIELDS = ("kind", *TEXT_FIELDS, "company", "salesperson", "country", "language", "industry_groups")
 GROUP_CODE_LENGTH = 10
 ATTEMPTS = 3
+MERGED_READ = 20  # contacts of one name that were merged
 
 
 # Contacts by name ------------------------------------------------------------------------------------------------
@@ -145,9 +146,13 @@ def _promise(contact: Contact) -> tuple[str, str, str]:
 
 
 def matching(kind: str, name: str, company: Contact | None) -> list[Contact]:
-    """The contacts of exactly that kind, name and company; two at most."""
+    """The contacts of exactly that kind, name and company, two at most; for a merged one the one that carries on."""
     found = Contact.objects.filter(kind=kind, name=name, company=company).select_related("company")
-    return list(found.order_by("pk")[:2])
+    standing = list(found.standing().order_by("pk")[:2])
+    if standing:
+        return standing
+    merged = found.filter(merged_into__isnull=False).order_by("pk")[:MERGED_READ]
+    return list(dict.fromkeys(Contact.objects.carrying_on(contact.pk) for contact in merged))[:2]
 
 
 def new_contact(*, kind: str, name: str, company: Contact | None) -> Contact:
@@ -342,7 +347,7 @@ class ContactImporter:
     def _is_there(self, contact: Contact, company: str) -> bool:
         """Whether the contact is in the address book: by its external id, else by kind, name and company."""
         found = Contact.objects.filter(kind=contact.kind, name=contact.name)
-        found = found.filter(company__name=company) if company else found.filter(company=None)
+        found = found.filter(_in_company_named(company)) if company else found.filter(company=None)
         if contact.external_id:
             if Contact.objects.filter(external_id=contact.external_id).exists():
                 return True
@@ -386,6 +391,13 @@ class ContactImporter:
         if group is None:
             raise RowRefused(_("There is no industry group “%(name)s”.") % {"name": shortened(name)})
         return group
+
+
+def _in_company_named(name: str) -> models.Q:
+    """In a company of that name, or in the one that carries on for it."""
+    merged = Contact.objects.companies().filter(name=name, merged_into__isnull=False).order_by("pk")
+    keys = {Contact.objects.carrying_on(pk).pk for pk in merged.values_list("pk", flat=True)[:MERGED_READ]}
+    return models.Q(company__name=name) | models.Q(company__in=keys)
 
 
 def country_of(text: str) -> str:

@@ -206,7 +206,8 @@ class OpportunityImporter:
                 return None
             raise RowRefused(_("The row names no company."))
         if self._plan.company_match != "name":
-            found = Contact.objects.companies().filter(**{self._plan.company_match: history.company}).first()
+            named = Contact.objects.companies().filter(**{self._plan.company_match: history.company}).first()
+            found = Contact.objects.carrying_on(named.pk) if named else None
         else:
             found = self._contacts.company(history.company, make=rule.when_unknown == CREATE)
         if found is None and rule.when_unknown == FALLBACK:

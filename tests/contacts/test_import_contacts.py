@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contacts import importing
 from contacts.models import Contact, ContactKind, IndustryGroup
+from contacts.operations import merge
 from salespeople.models import User
 from tests.factories import (
     CompanyFactory,
@@ -417,3 +418,56 @@ def test_the_counts_add_up_for_any_file(some_rows):
         assert again.counts[2] >= new + there
         assert everything() == after
         transaction.set_rollback(True)
+
+
+# Contacts that were merged
+
+
+def merged_into(kept, merged):
+    merge(kept=kept, merged=merged, chosen={}, by=UserFactory())
+    return kept
+
+
+def test_a_merged_company_is_the_one_that_carries_on():
+    last = CompanyFactory(name="Acme Group")
+    merged_into(last, merged_into(CompanyFactory(name="Acme"), CompanyFactory(name="Acme NV")))
+
+    done = import_rows(["company", "Acme NV", ""], ["person", "Eva Vos", "Acme NV"])
+
+    assert done.counts == (2, 1, 1, 0), done.rejects
+    assert Contact.objects.get(name="Eva Vos").company == last
+
+
+def test_a_person_of_a_merged_company_is_there():
+    gone = CompanyFactory(name="Acme NV")
+    PersonFactory(name="Eva Vos", company=gone)
+    merged_into(CompanyFactory(name="Acme"), gone)
+
+    assert import_rows(["person", "Eva Vos", "Acme NV"]).counts == (1, 0, 1, 0)
+
+
+def test_a_merged_person_is_there_by_name_and_by_external_id():
+    company = CompanyFactory(name="Acme")
+    kept = PersonFactory(name="Eva Vos", company=company, external_id="1")
+    merged_into(kept, PersonFactory(name="Eva Fos", company=company, external_id="2"))
+
+    header = [*HEADER, "external_id"]
+    done = import_rows(["person", "Eva Fos", "Acme", "2"], ["person", "Somebody", "Acme", "1"], header=header)
+
+    assert done.counts == (2, 0, 2, 0)
+
+
+def test_one_that_stands_for_itself_comes_before_a_merged_one_of_its_name():
+    merged_into(CompanyFactory(name="Globex"), CompanyFactory(name="Acme"))
+    standing = CompanyFactory(name="Acme")
+
+    import_rows(EVA)
+
+    assert Contact.objects.get(name="Eva Vos").company == standing
+
+
+def test_a_name_that_leads_to_two_contacts_is_refused():
+    merged_into(CompanyFactory(name="Globex"), CompanyFactory(name="Acme"))
+    merged_into(CompanyFactory(name="Initech"), CompanyFactory(name="Acme"))
+
+    assert import_rows(EVA).rejects == {2: "More than one contact is called “Acme”."}
