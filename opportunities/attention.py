@@ -7,7 +7,7 @@ its condition in ``CONDITIONS``, and its words in ``WORDS``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, reduce
 from operator import or_
 
@@ -75,6 +75,8 @@ class Attention:
         self.user = user
         self.on = today()
         self.since: datetime = user.changes_seen_at or timezone.now() - FIRST_LOOK
+        self.changes: dict[int, OpportunityEntry] = {}
+        self.in_touch: dict[int, date] = {}
 
     @cached_property
     def stages(self) -> list[SalesCycleStage]:

@@ -21,7 +21,9 @@ class SeenForm(forms.Form):
             raise forms.ValidationError(_("Nobody has seen what is still to come."))
         return until
 
-    def save(self, user: User, *, since: datetime) -> None:
+    def save(self, user: User, *, since: datetime) -> datetime:
         """Keep it, unless the reader has seen more than that already, perhaps in another window."""
-        user.changes_seen_at = max(self.cleaned_data["until"], since)
+        seen_at: datetime = max(self.cleaned_data["until"], since)
+        user.changes_seen_at = seen_at
         user.save(update_fields=["changes_seen_at"])
+        return seen_at

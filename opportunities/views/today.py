@@ -72,8 +72,10 @@ def see_changes(request: CrmRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("That is no moment that has been, so nothing counts as seen. Try again."))
         return _draw(request, whose, status=422)
-    form.save(request.user, since=Attention(request.user).since)
-    messages.success(request, _("What others changed up to now counts as seen."))
+    seen_at = form.save(request.user, since=Attention(request.user).since)
+    messages.success(
+        request, _("What others changed before %(time)s counts as seen.") % {"time": clock(seen_at)}
+    )
     offered = whose in _offered(request.user)
     return redirect(reverse("opportunities:today", query={"whose": whose} if offered else None))
 
@@ -86,23 +88,32 @@ def _draw(request: CrmRequest, asked: str, *, status: int = 200) -> HttpResponse
         messages.error(request, _("There is no such choice here, so this is the usual page."))
         status = 422
     rows = _rows(request, whose)
-    attention = Attention(request.user)
-    total, counts = attention.count(rows)
-    lines = attention.first(_with_rights(rows, request.user), SIZE) if total else []
+    sums = _sums(rows)
     context = {
         "whose": whose,
         "offered": [(key, WHOSE[key]) for key in offered] if len(offered) > 1 else [],
         "today": today(),
         "drawn_at": drawn_at.isoformat(),
-        "since": {"day": timezone.localdate(attention.since), "clock": clock(attention.since)},
-        "figures": _figures(rows, whose),
-        "counts": [(need, counts[need], list_url(whose, needs=need.value)) for need in Need if counts[need]],
-        "has_changes": bool(counts[Need.CHANGED]),
-        "lines": [(line, _action(line, attention)) for line in lines],
-        "total": total,
-        "next_url": list_url(whose, closes="THIS_MONTH"),
+        "figures": _figures(sums, whose),
+        "has_open": bool(sums["open"] or sums["not_started"]),
+        "this_month_url": list_url(whose, closes="THIS_MONTH"),
+        **_needs(request.user, rows, whose),
     }
     return page(request, "opportunities/today.html", context, status=status)
+
+
+def _needs(user: User, rows: OpportunityQuerySet, whose: str) -> dict[str, Any]:
+    """The first that need somebody, each with what to do, and how many there are for each reason."""
+    attention = Attention(user)
+    total, counts = attention.count(rows)
+    lines = attention.first(_with_rights(rows, user), SIZE) if total else []
+    return {
+        "total": total,
+        "counts": [(need, counts[need], list_url(whose, needs=need.value)) for need in Need if counts[need]],
+        "has_changes": bool(counts[Need.CHANGED]),
+        "since": {"day": timezone.localdate(attention.since), "clock": clock(attention.since)},
+        "lines": [(line, _action(line, attention)) for line in lines],
+    }
 
 
 def list_url(whose: str, **asked: str) -> str:
@@ -137,11 +148,8 @@ def _with_rights(rows: OpportunityQuerySet, user: User) -> OpportunityQuerySet:
 # Figures
 
 
-def _figures(rows: OpportunityQuerySet, whose: str) -> list[Figure]:
+def _figures(sums: dict[str, Any], whose: str) -> list[Figure]:
     """What is open, what has not begun and what was won; each stands alone."""
-    this_month, _last_day = period("THIS_MONTH", today())
-    last_month = period("LAST_MONTH", today())[0]
-    sums = _sums(rows, this_month, last_month)
     won_last_month = _("%(amount)s in the whole of last month") % {"amount": money(sums["last_month"] or 0)}
     return [
         Figure(
@@ -172,11 +180,13 @@ def _figures(rows: OpportunityQuerySet, whose: str) -> list[Figure]:
     ]
 
 
-def _sums(rows: OpportunityQuerySet, this_month: Any, last_month: Any) -> dict[str, Any]:
+def _sums(rows: OpportunityQuerySet) -> dict[str, Any]:
     """All of them in one query."""
     running, waiting = Q(status=Status.IN_PROGRESS), Q(status=Status.NOT_STARTED)
     won = Q(status=Status.WON)
-    next_month = period("NEXT_MONTH", this_month)[0]
+    last_month, this_month, next_month = (
+        period(name, today())[0] for name in ("LAST_MONTH", "THIS_MONTH", "NEXT_MONTH")
+    )
     found: dict[str, int | Decimal | None] = rows.filter(
         Q(status__in=OPEN_STATUSES) | won & Q(closed_on__gte=last_month, closed_on__lt=next_month)
     ).aggregate(

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.core.cache import cache
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from opportunities import operations
 from opportunities.models import Outcome
 from opportunities.norms import NEWEST, Norm, newest_stays, norm_of, time_in_stage, usual_days
 from tests.factories import CloseReasonFactory, OpportunityFactory, cycle_with_stages
+from tests.opportunities.conftest import signed_in
 
 BEGIN = date(2026, 3, 2)
 
@@ -206,3 +208,37 @@ def test_longer_than_four_in_five_is_slow(begun, stages, seller):
 def test_no_stay_without_a_stage_or_after_the_end(new_opportunity, won):
     assert time_in_stage(new_opportunity) is None
     assert time_in_stage(won) is None
+
+
+def words(client, opportunity):
+    """The card about the time in the stage, as one reads it."""
+    html = client.get(opportunity.get_absolute_url()).content.decode()
+    card = re.search(r'<section[^>]*aria-labelledby="stay-title">(.*?)</section>', html, re.S)
+    return " ".join(re.sub(r"<[^>]+>", " ", card[1]).split()) if card else ""
+
+
+def test_the_page_says_how_long_and_what_is_usual(begun, stages, seller):
+    opportunity, *others = begun(11)
+    for other, days in zip(others, [2, 4, 6, 6, 6, 8, 9, 11, 20, 40], strict=True):
+        go(other, stages[1], days, seller)
+
+    with time_machine.travel(BEGIN + timedelta(days=9), tick=False):
+        client = signed_in(Client, seller)
+        assert words(client, opportunity) == (
+            "Time in Qualify n = 10 9 days here. "
+            "Half of those that went on or were won left Qualify within 6 days , four in five within 11 days ."
+        )
+    with time_machine.travel(BEGIN + timedelta(days=12), tick=False):
+        client = signed_in(Client, seller)
+        assert "12 days here, longer than usual." in words(client, opportunity)
+
+
+def test_the_page_says_when_too_few_went_on(as_seller, opportunity):
+    assert words(as_seller, opportunity) == (
+        "Time in Qualify 0 days here. "
+        "0 opportunities have gone on from here so far; that is too few to say what is usual."
+    )
+
+
+def test_the_page_says_nothing_where_there_is_no_stay(as_seller, new_opportunity, won):
+    assert words(as_seller, new_opportunity) == words(as_seller, won) == ""

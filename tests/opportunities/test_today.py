@@ -107,7 +107,14 @@ def test_nothing_is_needed_of_what_is_fresh(make, seller):
     response = look(seller)
 
     assert shown(response) == {}
-    assert "Nothing needs you today" in response.content.decode()
+    html = response.content.decode()
+    assert "Nothing needs you today" in html
+    assert f'href="{LIST}?whose=ME&amp;closes=THIS_MONTH"' in html
+
+
+def test_nothing_is_needed_of_who_has_nothing_open(seller, viewer, clock):
+    assert "You have no open opportunity." in look(seller).content.decode()
+    assert "See what closes this month" in look(viewer).content.decode()
 
 
 def test_a_closing_date_that_has_passed(make, clock, seller):
@@ -498,7 +505,7 @@ def test_seen_up_to_here_takes_away_what_was_on_the_screen_and_no_more(make, man
     assert response.redirect_chain == [(f"{TODAY}?whose=ME", 302)]
     assert needs(on_screen) == {opportunity.number: [Need.CHANGED]}
     assert needs(response) == {other.number: [Need.CHANGED]}
-    assert "counts as seen" in response.content.decode()
+    assert "What others changed before 10:10 counts as seen." in response.content.decode()
     seller.refresh_from_db()
     assert seller.changes_seen_at == START + timedelta(minutes=10)
 
