@@ -385,7 +385,7 @@ class _Life:
         return self.events
 
     def _begin(self, created_on: date) -> bool:
-        """Create it and start it, unless it waits (a few for ever)."""
+        """Create it and start it, unless it waits (a few until they are given up)."""
         rng = self.rng
         estimated = rng.random() < 0.7
         self.closes_on = self._offer(created_on)
@@ -398,7 +398,7 @@ class _Life:
         )
         if rng.random() < 0.025:  # nobody ever began
             given_up = workday(created_on + timedelta(days=rng.randint(40, 140)))
-            if rng.random() < 0.6 and given_up <= self.today:
+            if given_up <= self.today:
                 self._close(given_up, Outcome.LOST)
             return False
         starts_on = created_on if rng.random() < 0.45 else self._later(created_on, 9)
@@ -412,8 +412,8 @@ class _Life:
         rng, stage = self.rng, self.cycle.stages[self.stage]
         began = self.events[-1].on
         leaves_on = self._later(began, stage.days * (1.3 - 0.3 * self.skill))
-        if rng.random() < 0.012:  # forgotten in a drawer
-            return False
+        if rng.random() < 0.03:
+            return self._forgotten(began)
         between = workday(began + (leaves_on - began) / 2)
         if began < between <= min(leaves_on, self.today):
             self._meanwhile(between)
@@ -425,6 +425,13 @@ class _Life:
         if leaves_on > self.today:
             return False
         return self._leave(leaves_on)
+
+    def _forgotten(self, began: date) -> bool:
+        """In a drawer, until somebody cleans up."""
+        found_on = workday(began + timedelta(days=self.rng.randint(45, 110)))
+        if found_on > self.today:
+            return False
+        return self._lose(found_on)
 
     def _meanwhile(self, on: date) -> None:
         """What can happen half-way: a new estimate, another owner, another contact."""
