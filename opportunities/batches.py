@@ -363,6 +363,7 @@ def step(batch: Batch, *, by: User, most: int = A_STEP, seconds: float = SECONDS
         for _turn in range(most):
             if not _change_next(batch, by=by) or monotonic() > deadline:
                 break
+        _end(batch)
 
 
 def carry_out(batch: Batch) -> bool:
@@ -431,7 +432,6 @@ def _change_next(batch: Batch, *, by: User) -> bool:
         return False
     item = batch.items.ready().select_related("opportunity").order_by("pk").first()
     if item is None:
-        _set_status(batch, BatchStatus.DONE)
         return False
     try:
         _make(change_of(batch), item, by=by)
@@ -441,6 +441,13 @@ def _change_next(batch: Batch, *, by: User) -> bool:
     # An update, not a save: an opportunity that was deleted a moment ago has taken its item with it.
     batch.items.filter(pk=item.pk).update(state=item.state, rule=item.rule, message=item.message)
     return True
+
+
+@transaction.atomic
+def _end(batch: Batch) -> None:
+    """It is over when none is left."""
+    if _held(batch) == BatchStatus.RUNNING and not batch.items.ready().exists():
+        _set_status(batch, BatchStatus.DONE)
 
 
 def _make(change: Change, item: BatchItem, *, by: User, dry_run: bool = False) -> OpportunityEntry:

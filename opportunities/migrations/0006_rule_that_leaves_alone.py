@@ -5,7 +5,7 @@ RULES = [
     ("NO_RIGHT", "Not yours to change"),
     ("CLOSED", "Won or lost already"),
     ("NOT_STARTED", "Not started yet"),
-    ("SO_ALREADY", "So already"),
+    ("SO_ALREADY", "Already as asked"),
     ("OTHER_CYCLE", "In another sales cycle"),
     ("STAGE", "The stage cannot be reached from where it is"),
     ("QUOTE", "A quote is missing"),

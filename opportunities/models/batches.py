@@ -52,7 +52,7 @@ class ItemRule(models.TextChoices):
     NO_RIGHT = "NO_RIGHT", _("Not yours to change")
     CLOSED = "CLOSED", _("Won or lost already")
     NOT_STARTED = "NOT_STARTED", _("Not started yet")
-    SO_ALREADY = "SO_ALREADY", _("So already")
+    SO_ALREADY = "SO_ALREADY", _("Already as asked")
     OTHER_CYCLE = "OTHER_CYCLE", _("In another sales cycle")
     STAGE = "STAGE", _("The stage cannot be reached from where it is")
     QUOTE = "QUOTE", _("A quote is missing")

@@ -71,16 +71,15 @@ def _draw_new(
 @sellers_only
 def batch_list(request: CrmRequest) -> HttpResponse:
     """One's own batches, the newest first, to take up what was left."""
-    rows = Batch.objects.made_by(request.user).with_names()
-    found = keyset_page(rows, sorts=("id",), params=request.GET, default="-id")
+    made = Batch.objects.made_by(request.user).with_names()
+    found = keyset_page(made, sorts=("id",), params=request.GET, default="-id")
     counted = BatchItem.objects.by_batch(found.rows)
-    context = {
-        "page": found,
-        "rows": [
-            (batch, batches.change_of(batch).title, batches.Progress(counted.get(batch.pk, {})))
-            for batch in found.rows
-        ],
-    }
+    rows = []
+    for batch in found.rows:
+        progress = batches.Progress(counted.get(batch.pk, {}))
+        counts = (progress.total, progress.changed, progress.left_alone)
+        rows.append((batch, batches.change_of(batch).title, *map(batches.grouped, counts)))
+    context = {"page": found, "rows": rows}
     return page(request, "opportunities/batch_list.html", context)
 
 
@@ -183,19 +182,31 @@ def _draw(request: CrmRequest, batch: Batch) -> HttpResponse:
     }
     if not batch.is_going:
         context["reasons"] = [
-            (ItemRule(rule), count)
+            (ItemRule(rule), batches.grouped(count))
             for rule, count in sorted(batch.items.by_rule().items(), key=lambda pair: -pair[1])
         ]
     if batch.is_over:
         context["page"] = _items_page(request, batch.items.left_alone())
+        context["not_reached"] = _not_reached(progress.not_reached)
     return page(request, DETAIL, context, region="panel")
 
 
 def _left_alone(batch: Batch, count: int) -> str:
+    if not count:
+        return ""
     many = {"n": batches.grouped(count)}
     if batch.is_over:
         return ngettext("%(n)s was left alone.", "%(n)s were left alone.", count) % many
     return ngettext("%(n)s will be left alone.", "%(n)s will be left alone.", count) % many
+
+
+def _not_reached(count: int) -> str:
+    """What somebody's stop has spared."""
+    if not count:
+        return ""
+    return ngettext(
+        "%(n)s was not reached and stays as it is.", "%(n)s were not reached and stay as they are.", count
+    ) % {"n": batches.grouped(count)}
 
 
 def _announcement(batch: Batch, change: batches.Change, progress: batches.Progress) -> str:
@@ -206,11 +217,11 @@ def _announcement(batch: Batch, change: batches.Change, progress: batches.Progre
             checked = {"n": batches.grouped(progress.checked), "of": batches.grouped(progress.total)}
             return _("%(n)s of %(of)s checked") % checked
         case "CHECKED":
-            return f"{change.will(progress.ready)} {_left_alone(batch, progress.left_alone)}"
+            return f"{change.will(progress.ready)} {_left_alone(batch, progress.left_alone)}".strip()
         case "RUNNING":
             return _("%(n)s of %(of)s done") % many
         case _:
-            return f"{change.did(progress.changed)} {_left_alone(batch, progress.left_alone)}"
+            return f"{change.did(progress.changed)} {_left_alone(batch, progress.left_alone)}".strip()
 
 
 def _items_page(request: CrmRequest, items: BatchItemQuerySet) -> KeysetPage[BatchItem]:

@@ -18,7 +18,6 @@
       phase = news.dataset.phase;
       lastAt = Date.now();
     }
-    if (document.activeElement === document.body) panel.focus({ preventScroll: true }); // what had it is gone
   });
 
   const stop = (event) => {

@@ -4,8 +4,11 @@ import pytest
 from django.urls import reverse
 
 from opportunities import operations
+from opportunities.models import BatchStatus, ItemRule, ItemState
 from salespeople.models import Role
 from tests.factories import (
+    BatchFactory,
+    BatchItemFactory,
     CloseReasonFactory,
     CompanyFactory,
     OpportunityFactory,
@@ -29,7 +32,10 @@ def world():
     shared = {"salesperson": person, "contact": company, "by": user}
     cycle = cycle_with_stages("Qualify", "Present", "Propose", is_default=True)
     CloseReasonFactory(outcome="WON")
+    checked, done = batches_of_two(user, won_opportunity(cycle=cycle, **shared))
     return {
+        "checked": checked,
+        "done": done,
         "user": user,
         "team": team,
         "salesperson": person,
@@ -44,6 +50,18 @@ def world():
     }
 
 
+def batches_of_two(user, won):
+    """A change of many that waits for a yes, and one that is over, each with one that is left alone."""
+    reason = CloseReasonFactory(outcome="LOST")
+    for status in (BatchStatus.CHECKED, BatchStatus.DONE):
+        batch = BatchFactory(action="LOSE", salesperson=None, reason=reason, made_by=user, status=status)
+        BatchItemFactory(batch=batch, state=ItemState.READY)
+        BatchItemFactory(
+            batch=batch, opportunity=won, state=ItemState.UNFIT, rule=ItemRule.CLOSED, message="It was won."
+        )
+        yield batch
+
+
 PAGES = [
     ("opportunities:today", None),
     ("opportunities:list", None),
@@ -55,6 +73,8 @@ PAGES = [
     ("opportunities:delete", "won"),
     ("opportunities:for-contact", "company"),
     ("opportunities:for-salesperson", "salesperson"),
+    ("opportunities:batches", None),
+    *[("opportunities:batch", state) for state in ("checked", "done")],
     ("opportunities:reason-list", None),
     ("opportunities:reason-new", None),
     ("opportunities:reason-edit", "reason"),

@@ -878,13 +878,9 @@ def test_list_takes_up_what_was_left(as_seller, several, present, lost_reason):
 
     page = as_seller.get(LIST)
 
-    assert [(batch, title) for batch, title, _progress in page.context["rows"]] == [
-        (done, "Close as lost: Too expensive"),
-        (left, "Move to Present"),
-    ]
-    assert [(p.total, p.changed, p.left_alone) for _b, _t, p in page.context["rows"]] == [
-        (2, 2, 0),
-        (5, 0, 0),
+    assert page.context["rows"] == [
+        (done, "Close as lost: Too expensive", "2", "2", "0"),
+        (left, "Move to Present", "5", "0", "0"),
     ]
     assert "Being checked" in text(page)
 

@@ -1,4 +1,4 @@
-"""The same rule says the same words on every route: operation, page, admin, import and command."""
+"""The same rule says the same words on every route: operation, page, change of many, admin, import and command."""
 
 import contextlib
 import csv
@@ -32,6 +32,14 @@ def admin_says(client, action, opportunity, **typed):
     """What the admin's action reports after the page in between."""
     filled = {"action": action, "_selected_action": [opportunity.pk], "index": 0, "confirmed": "yes", **typed}
     return client.post(ADMIN, filled, follow=True).content.decode()
+
+
+def batch_says(client, action, opportunity, **typed):
+    """What the check of a change of many finds; nothing is carried out."""
+    filled = {"action": action, "chosen": [opportunity.pk], "confirmed": "1", "note": "", **typed}
+    batch_page = client.post(reverse("opportunities:batch-new"), filled).url
+    client.post(f"{batch_page}step/")
+    return client.post(f"{batch_page}cancel/", follow=True).content.decode()
 
 
 def import_says(tmp_path, monkeypatch, mapping, **row):
@@ -78,6 +86,7 @@ def test_closing_what_is_closed(as_manager, manager, lost, lost_reason, nothing_
     nothing_changes()
 
     assert message in page_says(as_manager, "close", lost, outcome="LOST", reason=lost_reason.pk)
+    assert message in batch_says(as_manager, "LOSE", lost, reason=lost_reason.pk)
     assert message in admin_says(as_manager, "close_as_lost", lost, reason=lost_reason.pk, note="")
 
 
@@ -228,4 +237,33 @@ def test_reassigning_what_is_closed(as_manager, manager, won, salesperson, nothi
 
     typed = {"salesperson": colleague.pk, "contact": won.contact.number}
     assert message in page_says(as_manager, "reassign", won, **typed)
+    assert message in batch_says(as_manager, "REASSIGN", won, salesperson=colleague.pk)
     assert message in admin_says(as_manager, "reassign", won, salesperson=colleague.pk)
+
+
+def test_moving_and_revising_what_is_not_started(
+    as_manager, manager, opportunity, new_opportunity, nothing_changes
+):
+    stage = opportunity.cycle.stages.get(description="Present")
+    estimate = operations.present_estimate(opportunity)
+    asked = {"opportunity": new_opportunity, "by": manager, "on": today()}
+    message = refusal_of(operations.move, to=stage, **asked)
+    assert message == refusal_of(operations.revise, estimate=estimate, **asked)
+    nothing_changes()
+
+    day = estimate.closes_on.isoformat()
+    typed = {"value": "5", "chance_percent": "50", "closes_on": day}
+    assert message in page_says(as_manager, "move", new_opportunity, to=stage.pk, **typed)
+    assert message in page_says(as_manager, "revise", new_opportunity, **typed)
+    assert message in batch_says(as_manager, "MOVE", new_opportunity, stage=stage.pk)
+    assert message in batch_says(as_manager, "POSTPONE", new_opportunity, closes_on=day)
+
+
+def test_moving_where_one_cannot_go(as_manager, manager, opportunity, nothing_changes):
+    stages = opportunity.cycle.stages
+    far, here = stages.get(description="Propose"), opportunity.stage
+    for stage in (far, here):
+        message = refusal_of(operations.move, opportunity=opportunity, to=stage, by=manager, on=today())
+        nothing_changes()
+
+        assert message in batch_says(as_manager, "MOVE", opportunity, stage=stage.pk)
