@@ -11,6 +11,7 @@ from tests.factories import (
     BatchItemFactory,
     CloseReasonFactory,
     CompanyFactory,
+    InteractionFactory,
     OpportunityFactory,
     PersonFactory,
     SalespersonFactory,
@@ -47,6 +48,7 @@ def world():
         "open": OpportunityFactory(cycle=cycle, started=True, description="Warehouse automation", **shared),
         "won": won_opportunity(cycle=cycle, **shared),
         "lost": lost_opportunity(cycle=cycle, **shared),
+        "note": InteractionFactory(contact=company, recorded_by=user, text="A long story. " * 100),
     }
 
 
@@ -66,12 +68,21 @@ PAGES = [
     ("opportunities:today", None),
     ("opportunities:list", None),
     ("opportunities:new", None),
+    ("opportunities:board", None),
+    ("opportunities:board-menu", "open"),
     *[("opportunities:detail", state) for state in ("new", "open", "won", "lost")],
     *[(f"opportunities:{name}", "open") for name in ("move", "revise", "close", "undo", "reassign", "edit")],
     ("opportunities:start", "new"),
     ("opportunities:reopen", "lost"),
     ("opportunities:delete", "won"),
     ("opportunities:for-contact", "company"),
+    ("opportunities:contact-timeline", "company"),
+    ("opportunities:contact-note-new", "company"),
+    ("opportunities:note-new", "open"),
+    ("opportunities:note", "note"),
+    ("opportunities:note-edit", "note"),
+    ("opportunities:note-delete", "note"),
+    ("opportunities:person-new", "open"),
     ("opportunities:for-salesperson", "salesperson"),
     ("opportunities:batches", None),
     *[("opportunities:batch", state) for state in ("checked", "done")],
@@ -86,6 +97,7 @@ PAGES = [
     ("contacts:edit", "company"),
     ("contacts:edit", "person"),
     ("contacts:delete", "company"),
+    ("contacts:merge", "company"),
     ("salespeople:list", None),
     ("salespeople:new", None),
     ("salespeople:detail", "salesperson"),
@@ -146,8 +158,8 @@ def test_dialogs_and_menus_are_in_order(page, every_screen, sign_in, world, axe)
     sign_in(world["user"])
     page.goto(world["open"].get_absolute_url())
 
-    for name in ("Move to Present", "Won…", "Reassign…", "Edit"):
-        page.get_by_role("link", name=name).click()
+    for name in ("Move to Present", "Won…", "Reassign…", "Add somebody involved"):
+        page.locator(".actions, .card-k").get_by_role("link", name=name).click()
         page.get_by_role("dialog").get_by_role("button", name="Cancel").or_(
             page.get_by_role("dialog").get_by_role("link", name="Cancel")
         ).wait_for()

@@ -78,6 +78,17 @@ def test_merging_a_company_leaves_the_person_the_opportunity_is_with(by, kept, m
     assert fresh(opportunity).version == 1
 
 
+def test_merging_a_person_leaves_the_company(by):
+    company = CompanyFactory()
+    kept, merged = PersonFactory(company=CompanyFactory()), PersonFactory(company=company)
+    opportunity = OpportunityFactory(contact=merged)
+
+    entry = operations.merge_contact(opportunity=opportunity, merged=merged, kept=kept, by=by, on=today())
+
+    assert (entry.contact_id, entry.company_id) == (kept.pk, company.pk)
+    assert differences() == []
+
+
 def test_merging_is_refused_when_the_opportunity_is_with_somebody_else(by, kept, merged):
     opportunity = OpportunityFactory()
 
