@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
-from django.db import transaction
+from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from contacts.models import Contact, ContactMerge, IndustryGroup, stored_phone
-from salespeople.models import User
+from salespeople.models import Salesperson, User
 
 KEPT, MERGED = "kept", "merged"
 # What is chosen together: half of one name or address with half of another would be nobody's.
@@ -330,14 +330,28 @@ def way_back(merge: ContactMerge) -> WayBack:
     for part, names in {**PARTS, "customer": CUSTOMER, "privacy": ("is_privacy_blocked",)}.items():
         changed = [name for name in names if record["after"][KEPT][name] != record["before"][KEPT][name]]
         untouched = all(facts[KEPT][name] == record["after"][KEPT][name] for name in names)
-        if changed and untouched:
+        if changed and untouched and not _is_gone(part, record["before"][KEPT]):
             restored.append(part)
             facts[KEPT].update({name: record["before"][KEPT][name] for name in names})
         elif changed:
             stays.append(part)
     facts[MERGED] = {**record["before"][MERGED]}
+    for values in facts.values():
+        if values["company_id"] is not None:
+            values["company_id"] = Contact.objects.carrying_on(values["company_id"]).pk
     _check_unique(merge, facts)
     return WayBack(facts, restored, stays, [count for count in _counts_back(merge) if count.number])
+
+
+def _is_gone(part: str, facts: Facts) -> bool:
+    """Whether the salesperson or the company to give back was deleted since."""
+    if part == "salesperson":
+        rows: models.QuerySet[Any] = Salesperson.objects.filter(pk=facts["salesperson_id"])
+    elif part == "company":
+        rows = Contact.objects.filter(pk=facts["company_id"])
+    else:
+        return False
+    return facts[f"{part}_id"] is not None and not rows.exists()
 
 
 def _check_unmergeable(merge: ContactMerge) -> None:

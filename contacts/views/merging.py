@@ -65,15 +65,17 @@ def _merge(request: CrmRequest, form: MergeForm, look: operations.Look) -> HttpR
     kept, merged = form.kept, form.merged
     try:
         operations.merge(kept=kept, merged=merged, chosen=form.chosen, by=request.user, seen=look.mark)
-    except (operations.ChangedMeanwhile, IntegrityError):  # at this very moment: read it again
+    except operations.ChangedMeanwhile:  # at this very moment: read it again
         return merge_contacts(request, kept.pk, merged.pk)
+    except IntegrityError:
+        return _refused(request, kept, merged, operations.ChangedMeanwhile(operations.CHANGED), status=409)
     except operations.Refused as refusal:
         return _refused(request, kept, merged, refusal, status=409)
     text = _("Merged %(merged)s into %(kept)s.") % {"merged": merged.label, "kept": kept.label}
     if look.moves:
         text += " " + _("Moved: %(what)s.") % {"what": ", ".join(count.text for count in look.moves)}
     messages.success(request, text)
-    return redirect(kept)
+    return _to_contact(request, kept)
 
 
 def _compare(
@@ -134,6 +136,13 @@ def undo_merge(request: CrmRequest, pk: int, merge: int) -> HttpResponse:
     return render(request, "contacts/contact_merge_undo.html", context, status=status)
 
 
+def _to_contact(request: CrmRequest, contact: Contact) -> HttpResponse:
+    """Its page, or the list when it now belongs to somebody whose contacts the user does not see."""
+    if Contact.objects.visible_to(request.user).filter(pk=contact.pk).exists():
+        return redirect(contact)
+    return redirect("contacts:list")
+
+
 def _may_see(request: CrmRequest, merge: ContactMerge) -> bool:
     """Whether the user sees the contact that carries on; the other is seen with it."""
     carries_on = Contact.objects.carrying_on(merge.kept_id)
@@ -147,7 +156,7 @@ def _undone(request: CrmRequest, merge: ContactMerge, stays: list[str]) -> HttpR
     if stays:
         text = _("Changed since, so it stays with %(kept)s: %(what)s.")
         messages.warning(request, text % {"kept": kept, "what": ", ".join(stays)})
-    return redirect(merge.kept)
+    return _to_contact(request, merge.kept)
 
 
 def _carried_on(request: CrmRequest, pk: int) -> Contact | None:

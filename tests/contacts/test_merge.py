@@ -297,6 +297,42 @@ def test_undoing_is_refused_after_a_change_by_somebody_else(by, kept, merged):
         operations.unmerge(merge=done, by=by, seen=seen)
 
 
+def test_undoing_leaves_a_salesperson_who_is_gone(by, kept, merged):
+    gone, there = SalespersonFactory(), SalespersonFactory()
+    Contact.objects.filter(pk=kept.pk).update(salesperson=gone)
+    Contact.objects.filter(pk=merged.pk).update(salesperson=there)
+    done = operations.merge(kept=kept, merged=merged, chosen={"salesperson": "merged"}, by=by)
+    gone.delete()
+
+    assert operations.unmerge(merge=done, by=by) == ["Salesperson"]
+    assert (fresh(kept).salesperson, fresh(merged).salesperson) == (there, there)
+
+
+def test_undoing_follows_a_company_that_was_merged_since(by, kept, merged):
+    person, gone = PersonFactory(), PersonFactory(company=merged)
+    done = operations.merge(kept=person, merged=gone, chosen={}, by=by)
+    further = operations.merge(kept=kept, merged=merged, chosen={}, by=by)
+
+    operations.unmerge(merge=done, by=by)
+    assert (fresh(gone).company, fresh(person).company) == (kept, kept)
+
+    operations.unmerge(merge=further, by=by)
+    assert fresh(gone).company == merged
+
+
+def test_merging_into_one_that_goes_out_of_sight_ends_at_the_list(client, seller, settings, kept, merged):
+    settings.VISIBILITY = "own"
+    company = CompanyFactory(salesperson=seller.own_salesperson)
+    mine = PersonFactory(name="Ann", company=company, salesperson=SalespersonFactory())
+    other = PersonFactory(name="Anne", company=CompanyFactory(salesperson=SalespersonFactory()))
+    Contact.objects.filter(pk=other.pk).update(salesperson=seller.own_salesperson)
+    url = merge_url(mine, other)
+
+    response = client.post(url, {**form_of(client, url), "company": "merged", "salesperson": "kept"})
+
+    assert response["Location"] == reverse("contacts:list")
+
+
 TEXTS = st.sampled_from(["", "One", "Two"])
 CONTACTS = st.fixed_dictionaries(
     {
