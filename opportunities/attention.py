@@ -125,27 +125,24 @@ class Attention:
         """Read what the words of these rows need: the newest change of each, and when somebody was last in touch."""
         changed = [row.pk for row in found if Need.CHANGED in _needs(row)]
         quiet = [row.pk for row in found if Need.QUIET in _needs(row)]
-        self.changes = {entry.opportunity_id: entry for entry in newest_by_others(self, changed)}
+        changes = changes_by_others(self).filter(opportunity__in=changed).with_names()
+        self.changes = {entry.opportunity_id: entry for entry in changes}
         touched = Interaction.objects.filter(opportunity__in=quiet).values_list("opportunity")
         self.in_touch = dict(touched.annotate(Max("happened_on"))) if quiet else {}
 
 
 def changes_by_others(attention: Attention) -> OpportunityEntryQuerySet:
-    """What was recorded since the reader looked, by neither the reader nor the salesperson whose opportunity it is."""
+    """The newest entries that were recorded since the reader looked, by neither the reader nor the salesperson.
+
+    Whoever has done something with an opportunity after the others had its newest state on the screen, so there is
+    nothing to tell.
+    """
     by_its_own = Q(opportunity__salesperson__user=F("recorded_by"))
     nobodys_own = Q(opportunity__salesperson__user__isnull=True)
     found: OpportunityEntryQuerySet = OpportunityEntry.objects.filter(
-        nobodys_own | ~by_its_own, recorded_at__gt=attention.since
+        nobodys_own | ~by_its_own, ended_on__isnull=True, recorded_at__gt=attention.since
     ).exclude(recorded_by=attention.user)
     return found
-
-
-def newest_by_others(attention: Attention, opportunities: Sequence[int]) -> OpportunityEntryQuerySet:
-    """Of each opportunity, the newest change by somebody else."""
-    changes = changes_by_others(attention)
-    newer = changes.filter(opportunity=OuterRef("opportunity"), sequence__gt=OuterRef("sequence"))
-    found: OpportunityEntryQuerySet = changes.filter(~Exists(newer), opportunity__in=opportunities)
-    return found.with_names()
 
 
 def clock(at: datetime) -> str:

@@ -153,18 +153,18 @@ def test_a_change_by_somebody_else(make, manager, clock, seller):
     assert shown(look(seller)) == {}
 
 
-def test_the_newest_of_several_changes_is_told(make, manager, seller, cycle):
+def test_the_newest_change_is_told_until_one_does_something_oneself(make, manager, seller, cycle):
     opportunity = make()
     second = cycle.stages.order_by("position")[1]
-    for by in (manager, manager, seller):
-        estimate = operations.Estimate(Decimal(5000), Decimal(30), today() + timedelta(days=40))
-        operations.revise(opportunity=opportunity, estimate=estimate, by=by, on=today())
+    for by in (manager, seller, manager):
+        change(opportunity, by)
     operations.move(opportunity=opportunity, to=second, by=manager, on=today())
-    operations.revise(opportunity=opportunity, estimate=estimate, by=seller, on=today())
+    assert shown(look(seller)) == {
+        opportunity.number: [(Need.CHANGED, "Tom Maes, today at 10:00: Moved to Present")]
+    }
 
-    assert shown(look(seller))[opportunity.number] == [
-        (Need.CHANGED, "Tom Maes, today at 10:00: Moved to Present")
-    ]
+    change(opportunity, seller)
+    assert shown(look(seller)) == {}
 
 
 def test_what_somebody_else_closed_is_told_and_listed(seller, make, manager):
