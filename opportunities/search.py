@@ -12,7 +12,7 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
-from django.db.models import Case, IntegerField, Q, When
+from django.db.models import Case, IntegerField, Q, QuerySet, When
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise, cached_property
 from django.utils.http import urlencode
@@ -144,7 +144,7 @@ class Answer:
         if not self.count:
             return _("Nothing found.")
         if not self.question.text:
-            return _("Type to search. Below is what you worked on last, and where you can go.")
+            return _("Your latest opportunities, and where you can go.")
         words = ngettext("%(n)d result.", "%(n)d results.", self.count) % {"n": self.count}
         if any(found.all_url for found in self.found):
             words = _("The first %(n)d results.") % {"n": self.count}
@@ -162,7 +162,8 @@ def search(typed: str, *, user: User, most: int) -> Answer:
     opportunities = Found("opportunities", _("Opportunities"), _opportunities(question, user, most + 1))
     contacts = Found("contacts", _("Contacts"), _contacts(question, user, most + 1))
     answer = Answer(question, [opportunities, contacts, places])
-    if len(opportunities.rows) + len(contacts.rows) < HANDFUL and not question.number:
+    is_little = len(opportunities.rows) + len(contacts.rows) < HANDFUL
+    if is_little and not question.number and similarity.is_worth_it(question.words):
         _add_similar(answer, opportunities, contacts, user, most)
     query = {"q": question.text}
     if _cut(opportunities, most):
@@ -190,23 +191,29 @@ def _opportunities(question: Question, user: User, most: int) -> list[Opportunit
         | _begins("company__search_text", word)
         for word in question.words
     )
-    seen = Opportunity.objects.visible_to(user).with_names()
-    found: OpportunityQuerySet = seen.filter(exact)
-    if question.words:
-        found = found | seen.matching(" ".join(question.words))
+    found = _found(Opportunity.objects.all(), exact, question)
+    seen = Opportunity.objects.visible_to(user).with_names().filter(pk__in=found)
     is_closed = Case(When(status__in=CLOSED_STATUSES, then=1), default=0)
-    return list(found.order_by(_rank(exact, begun), is_closed, "-changed_on", "-pk")[:most])
+    return list(seen.order_by(_rank(exact, begun), is_closed, "-changed_on", "-pk")[:most])
 
 
 def _contacts(question: Question, user: User, most: int) -> list[Contact]:
     """Those with this number or with all these words, by name; the people of a company after the company."""
     exact = Q(number__in=question.numbers("C")) | Q(customer_number__in=question.numbers("CU"))
-    seen = Contact.objects.visible_to(user).with_names()
-    found: ContactQuerySet = seen.filter(exact)
-    if question.words:
-        found = found | seen.matching(" ".join(question.words))
+    found = _found(Contact.objects.all(), exact, question)
+    seen = Contact.objects.visible_to(user).with_names().filter(pk__in=found)
     begun = _all(_begins("search_text", word) for word in question.words)
-    return list(found.order_by(_rank(exact, begun), "name", "pk")[:most])
+    return list(seen.order_by(_rank(exact, begun), "name", "pk")[:most])
+
+
+def _found(
+    everything: OpportunityQuerySet | ContactQuerySet, exact: Q, question: Question
+) -> QuerySet[Any, Any]:
+    """The keys of those with this number, and of those with all these words."""
+    numbered = everything.filter(exact).values("pk")
+    if not question.words:
+        return numbered
+    return numbered.union(everything.matching(" ".join(question.words)).values("pk"))
 
 
 def _rank(exact: Q, begun: Q) -> Case:
@@ -238,8 +245,9 @@ def _places(question: Question, user: User) -> list[Place]:
 def _add_similar(answer: Answer, opportunities: Found, contacts: Found, user: User, most: int) -> None:
     """Put those with similar words after the few that have the very words."""
     words = answer.question.words
-    near_opportunities = similarity.opportunities(Opportunity.objects.visible_to(user), words, most)
-    near_contacts = similarity.contacts(Contact.objects.visible_to(user), words, most)
+    with similarity.comparing():
+        near_opportunities = similarity.opportunities(Opportunity.objects.visible_to(user), words, most)
+        near_contacts = similarity.contacts(Contact.objects.visible_to(user), words, most)
     before = answer.count
     for found, rows in ((opportunities, near_opportunities), (contacts, near_contacts)):
         found.rows += [row for row in rows if row not in found.rows]

@@ -6,8 +6,10 @@ in the wrong order; the word may be unfinished.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
+from itertools import islice
 from operator import add
 from typing import Any, TypeVar
 
@@ -28,19 +30,35 @@ NEWEST_READ = 2_000
 Row = TypeVar("Row", bound=models.Model)
 
 
+def is_worth_it(words: Iterable[str]) -> bool:
+    """Whether any of these words is long enough to be nearly another one."""
+    return bool(_long(words))
+
+
+@contextmanager
+def comparing() -> Iterator[None]:
+    """While similar words are looked for: what counts as near is said to PostgreSQL, whatever its settings are."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # Comparing costs far more than the planner believes, so it is told to take the index.
+            cursor.execute(
+                "SELECT set_config('pg_trgm.word_similarity_threshold', %s, true),"
+                " set_config('enable_seqscan', 'off', true)",
+                [str(SIMILAR)],
+            )
+        yield
+
+
 def opportunities(seen: OpportunityQuerySet, words: Sequence[str], most: int) -> list[Opportunity]:
     """Those in whose number, description, contact or company each word is nearly a part, the nearest first."""
     texts = ("search_text", "contact__search_text", "company__search_text")
     if connection.vendor != "postgresql":
         return in_order(seen.with_names(), _nearest(seen, texts, words, most))
     for word in _long(words):
-        contacts = Contact.objects.filter(_is_near(word)).values("pk")
-        near = seen.filter(_is_near(word)).values("pk")
-        through = [
-            seen.filter(contact__in=contacts).values("pk"),
-            seen.filter(company__in=contacts).values("pk"),
-        ]
-        seen = seen.filter(pk__in=near.union(*through))
+        seen = seen.having(_is_near(word))
     return _by_similarity(seen.with_names(), texts, words, most)
 
 
@@ -75,17 +93,11 @@ def _is_near(word: str) -> TrigramWordSimilar:
 def _by_similarity(
     queryset: models.QuerySet[Row], texts: Sequence[str], words: Sequence[str], most: int
 ) -> list[Row]:
-    """The nearest few. What counts as near is said to the database each time, whatever its settings are."""
-    long = _long(words)
-    if not long:
-        return []
+    """The nearest few."""
     zero = Value(0.0, output_field=models.FloatField())
-    near = [[Coalesce(TrigramWordSimilarity(word, text), zero) for text in texts] for word in long]
+    near = [[Coalesce(TrigramWordSimilarity(word, text), zero) for text in texts] for word in _long(words)]
     similarity = reduce(add, [Greatest(*parts) if len(parts) > 1 else parts[0] for parts in near])
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", [str(SIMILAR)])
-        return list(queryset.alias(similarity=similarity).order_by("-similarity", "-pk")[:most])
+    return list(queryset.alias(similarity=similarity).order_by("-similarity", "-pk")[:most])
 
 
 # Other databases -------------------------------------------------------------------------------------------------
@@ -93,20 +105,15 @@ def _by_similarity(
 
 def _nearest(seen: models.QuerySet[Any], texts: Sequence[str], words: Sequence[str], most: int) -> list[int]:
     """The keys of those among the newest in which each word is a part, or nearly a word."""
-    if not _long(words):
-        return []
     rows = [
-        (row[0], " ".join(filter(None, row[1:])))
-        for row in seen.order_by("-pk").values_list("pk", *texts)[:NEWEST_READ]
+        (key, text, set(re.findall(r"\w+", text)))
+        for key, *parts in seen.order_by("-pk").values_list("pk", *texts)[:NEWEST_READ]
+        if (text := " ".join(filter(None, parts)))
     ]
-    known = {word for _key, text in rows for word in _words_of(text)}
+    known = set().union(*(row[2] for row in rows))
     near = {word: _near_words(word, known) for word in words}
-    found = (key for key, text in rows if all(word in text or near[word] & _words_of(text) for word in words))
-    return [key for _index, key in zip(range(most), found, strict=False)]
-
-
-def _words_of(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text))
+    found = (key for key, text, these in rows if all(word in text or near[word] & these for word in words))
+    return list(islice(found, most))
 
 
 def _near_words(word: str, known: set[str]) -> set[str]:

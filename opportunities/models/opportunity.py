@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.lookups import Lookup
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -65,12 +66,22 @@ class OpportunityQuerySet(GuardedQuerySet):
     def matching(self, text: str) -> "OpportunityQuerySet":
         """Those in which every word of a search occurs: in the number, the description, the contact or the company."""
         found = self
-        for word in normalised(text).split():
-            contacts = Contact.objects.filter(search_text__contains=word).values("pk")
-            found = found.filter(
-                Q(search_text__contains=word) | Q(contact__in=contacts) | Q(company__in=contacts)
-            )
+        for word in dict.fromkeys(normalised(text).split()):
+            found = found.having(Q(search_text__contains=word))
         return found
+
+    def having(self, condition: Q | Lookup[bool]) -> "OpportunityQuerySet":
+        """Those whose own text to search, or whose contact’s or company’s, meets a condition.
+
+        Three sets are put together, because each can be found by an index, and either-or cannot.
+        """
+        contacts = Contact.objects.filter(condition).values("pk")
+        everything = Opportunity.objects.all()
+        own = everything.filter(condition).values("pk")
+        through = [
+            everything.filter(**{f"{name}__in": contacts}).values("pk") for name in ("contact", "company")
+        ]
+        return self.filter(pk__in=own.union(*through))
 
     def marked_workable_by(self, user: User) -> "OpportunityQuerySet":
         """With ``is_workable``: whether the user may change it."""

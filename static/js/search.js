@@ -103,7 +103,8 @@
     event.preventDefault();
   });
 
-  // Only the answer to what is in the field now is shown; an older one that comes late is dropped.
+  // Only the answer to what is in the field now is shown; an older one is dropped. (htmx sends the newest question
+  // when the one under way is answered.)
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     const { target, xhr, requestConfig } = event.detail;
     if (target !== list) return;
@@ -126,7 +127,7 @@
     isWaiting = false;
     said.textContent = palette.dataset.failed;
   };
-  for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     document.body.addEventListener(failure, (event) => { if (event.detail.target === list) fail(); });
   }
 })();

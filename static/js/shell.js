@@ -50,7 +50,7 @@
 
   const describe = (element) => {
     const around = [];
-    for (let parent = element.parentElement; parent; parent = parent.parentElement) if (parent.id) around.push(parent.id);
+    for (let parent = element.parentElement; parent; parent = parent.parentElement) around.push(parent);
     return { element, around, id: element.id, label: labelOf(element) };
   };
 
@@ -68,13 +68,15 @@
 
   const findAgain = (mark) => {
     if (canHaveFocus(mark.element)) return mark.element;
-    const places = [...mark.around.map((id) => document.getElementById(id)).filter(Boolean), document.body];
+    const places = mark.around
+      .map((place) => (place.isConnected ? place : place.id && document.getElementById(place.id)))
+      .filter((place) => place && place !== document.documentElement);
     for (const place of places) {
       const same = alike(mark, place);
       if (same) return same;
     }
-    const place = places[0] === document.body ? document.getElementById("main") : places[0];
-    const heading = [...place.querySelectorAll("h1, h2, h3")].find(canHaveFocus) || place;
+    const headings = places.map((place) => [...place.querySelectorAll("h1, h2, h3")].find(canHaveFocus));
+    const heading = headings.find(Boolean) || document.getElementById("main");
     if (!heading.hasAttribute("tabindex")) heading.tabIndex = -1;
     return heading;
   };

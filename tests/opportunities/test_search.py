@@ -359,7 +359,8 @@ def test_without_a_role_there_is_no_search(as_stranger, client):
 @pytest.mark.parametrize("rows", [1, 30])
 @pytest.mark.parametrize(
     ("text", "on_sqlite", "on_postgresql"),
-    [("", 2, 2), ("dock", None, None), ("dokc", 6, 6), ("OP-00001", 2, 2)],
+    # on PostgreSQL beginning and ending the transaction that sets what is near count as well
+    [("", 2, 2), ("dock", None, None), ("dokc", 6, 7), ("OP-00001", 2, 2)],
 )
 def test_a_search_takes_few_queries(
     client_class, open_opportunity, rows, text, on_sqlite, on_postgresql, django_assert_num_queries
@@ -371,7 +372,7 @@ def test_a_search_takes_few_queries(
         open_opportunity(f"Dock {number}", contact, by=viewer)
     expected = on_postgresql if connection.vendor == "postgresql" else on_sqlite
     if expected is None:  # with one of each the similar ones are looked for, with thirty they are not
-        expected = 6 if rows == 1 else 2
+        expected = {"postgresql": 7}.get(connection.vendor, 6) if rows == 1 else 2
     always = 3  # the session, the user, the groups
 
     with django_assert_num_queries(always + expected):
