@@ -62,8 +62,8 @@
   document.body.addEventListener("htmx:responseError", onFailure);
   document.body.addEventListener("htmx:sendError", onFailure);
 
+  document.body.addEventListener("htmx:afterSwap", focusMarked);
   document.body.addEventListener("htmx:afterSettle", (event) => {
-    focusMarked();
     if (event.detail.target.id === "main") showStage();
     restore();
   });

@@ -52,7 +52,7 @@ def test_description_is_saved_in_place_and_said(as_seller, opportunity):
     assert description(opportunity) == "Warehouse, phase 2"
     assert "<h1>Warehouse, phase 2</h1>" in html
     assert "<title>Warehouse, phase 2 · Kansen</title>" in html
-    assert 'hx-swap-oob="innerHTML">Saved.' in html
+    assert 'data-announce="Saved."' in html
     assert LogEntry.objects.count() == 1
 
 

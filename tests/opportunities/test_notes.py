@@ -57,7 +57,7 @@ def test_note_is_kept_and_the_timeline_drawn_again_in_place(as_seller, seller, o
     html = response.content.decode()
     assert "<html" not in html
     assert "Called about the visit" in html
-    assert 'hx-swap-oob="innerHTML">Added to the history.' in html
+    assert 'data-announce="Added to the history."' in html
     assert html.count("data-focus") == 1
     assert f'id="note-{note.pk}" tabindex="-1" data-focus' in html
 
