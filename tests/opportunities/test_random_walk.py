@@ -25,7 +25,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from contacts.models import Contact
+from contacts import operations as contacts
+from contacts.models import Contact, ContactMerge
 from opportunities import ledger, operations
 from opportunities.models import CloseReason, Opportunity, OpportunityEntry, Outcome
 from opportunities.operations import Estimate
@@ -77,6 +78,8 @@ class Person:
     is_company: bool
     blocked: bool = False
     customer: str = ""
+    since: date | None = None
+    merged: int | None = None
 
     @property
     def buys_for(self):
@@ -144,6 +147,19 @@ class Modelled:
         return states[-1] if states else None
 
 
+@dataclass
+class Merged:
+    """Two contacts made one: what both were before, what came of it, and who moved."""
+
+    key: int
+    kept: Person
+    merged: Person
+    before: tuple[Person, Person]
+    after: Person
+    people: list[int]
+    moved: dict[int, tuple[int, int | None]]
+
+
 class No(Exception):
     """The model refuses; the name is that of the refusal."""
 
@@ -188,6 +204,7 @@ class Walk(RuleBasedStateMachine):
         self.atomic.__enter__()
         self.things: dict[int, Modelled] = {}
         self.logged = Counter()
+        self.merges: list[Merged] = []
         self.created = self.customers = 0
         self.deleted = set()
         operations.answer_quote_question(lambda o: self.things[o.pk].has_quote)
@@ -315,12 +332,11 @@ class Walk(RuleBasedStateMachine):
                 self.sellers[key] = not self.sellers[key]
                 Salesperson.objects.filter(pk=key).update(is_blocked=self.sellers[key])
             case "contact":
-                person = self.contacts[data.draw(st.sampled_from(sorted(self.contacts)))]
+                person = self.contacts[data.draw(st.sampled_from(self.standing()))]
                 person.blocked = not person.blocked
                 Contact.objects.filter(pk=person.key).update(is_privacy_blocked=person.blocked)
             case "company":
-                companies = sorted(key for key, each in self.contacts.items() if each.is_company)
-                people = sorted(key for key, each in self.contacts.items() if not each.is_company)
+                companies, people = self.standing(True), self.standing(False)
                 person = self.contacts[data.draw(st.sampled_from(people))]
                 person.company = data.draw(st.sampled_from([None, *companies]))
                 Contact.objects.filter(pk=person.key).update(company=person.company)
@@ -331,6 +347,88 @@ class Walk(RuleBasedStateMachine):
             case "quote" if self.things:
                 thing = self.things[data.draw(st.sampled_from(sorted(self.things)))]
                 thing.has_quote = not thing.has_quote
+
+    @rule(data=st.data(), undo=st.booleans())
+    def somebody_merges_contacts(self, data, undo):
+        by = self.by_key[data.draw(st.sampled_from(self.users))]
+        if self.merges and undo:
+            self.undo_merge(self.merges.pop(), by)
+            return
+        pool = self.standing(data.draw(st.booleans()))
+        if len(pool) < 2:
+            return
+        kept, merged = (self.contacts[key] for key in data.draw(st.permutations(pool))[:2])
+        before = (replace(kept), replace(merged))
+        people = [key for key, each in self.contacts.items() if each.company == merged.key]
+        done = contacts.merge(
+            kept=Contact.objects.get(pk=kept.key), merged=Contact.objects.get(pk=merged.key), chosen={}, by=by
+        )
+        kept.company = kept.company or merged.company
+        kept.blocked = kept.blocked or merged.blocked
+        older = min((each.since or date.max, each.key) for each in before)
+        if merged.since and older[1] == merged.key:
+            kept.customer, merged.customer = merged.customer, kept.customer
+            kept.since, merged.since = merged.since, kept.since
+        merged.merged = kept.key
+        for key in people:
+            self.contacts[key].company = kept.key
+        moved = self.follow(merged.key, kept.key, by, "{0} was merged into {1}.")
+        self.merges.append(Merged(done.pk, kept, merged, before, replace(kept), people, moved))
+
+    def undo_merge(self, it, by):
+        was, after = it.before[0], it.after
+        contacts.unmerge(merge=ContactMerge.objects.get(pk=it.key), by=by)
+        if it.kept.customer == after.customer != was.customer:
+            it.kept.customer, it.kept.since = was.customer, was.since
+        if it.kept.blocked == after.blocked != was.blocked:
+            it.kept.blocked = was.blocked
+        if it.kept.company == after.company != was.company:
+            it.kept.company = self.carrying_on(was.company)
+        vars(it.merged).update(vars(it.before[1]), company=self.carrying_on(it.before[1].company))
+        for key in it.people:
+            if self.contacts[key].company == it.kept.key:
+                self.contacts[key].company = it.merged.key
+        untouched = [
+            key
+            for key, there in it.moved.items()
+            if key in self.things and (self.things[key].now.contact, self.things[key].now.company) == there
+        ]
+        words = "The merge of {1} into {0} was undone."
+        self.follow(it.kept.key, it.merged.key, by, words, untouched)
+
+    def follow(self, old, new, by, words, only=None):
+        """Every opportunity of one contact gets an entry that puts the other in its place; returns whose they are."""
+        labels = [Contact.objects.get(pk=key).label for key in (old, new)]
+        moved = {}
+        for key, thing in self.things.items():
+            now = thing.now
+            if old not in (now.contact, now.company) or (only is not None and key not in only):
+                continue
+            given = {name: new for name in ("contact", "company") if getattr(now, name) == old}
+            state, on = replace(now, **given), max(self.today, thing.changed)
+            names = {stage.key: stage.name for stage in self.cycles[now.cycle]}
+            entry = Entry(
+                "MERGED", on, state, by.pk, words.format(*labels), names.get(now.stage, ""), now.stage
+            )
+            thing.history.append(entry)
+            for day in [day for day in thing.seen_on if day >= on]:
+                del thing.seen_on[day]
+            moved[key] = (state.contact, state.company)
+            self.check_ledger(key)
+            WALKED["done: MERGED"] += 1
+        return moved
+
+    def standing(self, is_company=None):
+        return sorted(
+            key
+            for key, each in self.contacts.items()
+            if each.merged is None and is_company in (None, each.is_company)
+        )
+
+    def carrying_on(self, key):
+        while key is not None and self.contacts[key].merged is not None:
+            key = self.contacts[key].merged
+        return key
 
     # What the rules say, in the model's own words
 
@@ -379,7 +477,7 @@ class Walk(RuleBasedStateMachine):
             raise No("NoteRefused")
 
     def check_contact(self, key):
-        person = self.contacts[key]
+        person = self.contacts[self.carrying_on(key)]
         if person.blocked or (person.company and self.contacts[person.company].blocked):
             raise No("ContactRefused")
         return person
@@ -499,6 +597,8 @@ class Walk(RuleBasedStateMachine):
         self.check_date(thing, on)
         self.check_words(note)
         before = thing.history[-2].state
+        if any(key != self.carrying_on(key) for key in (before.contact, before.company)):
+            raise No("ContactRefused")
         if before.salesperson != thing.now.salesperson and self.sellers[before.salesperson]:
             raise No("SalespersonRefused")
         if before.contact != thing.now.contact:
@@ -519,7 +619,7 @@ class Walk(RuleBasedStateMachine):
             if thing.now.status != "NOT_STARTED" and person.buys_for != self.buyer_of(thing.now).key:
                 raise No("ContactRefused")
             company = person.key if person.is_company else person.company
-            given = replace(given, contact=contact, company=company)
+            given = replace(given, contact=person.key, company=company)
         if given == thing.now:
             raise No("NothingToChange")
         return "REASSIGNED", given
@@ -547,7 +647,7 @@ class Walk(RuleBasedStateMachine):
         state = State(
             status="NOT_STARTED",
             cycle=cycle,
-            contact=contact,
+            contact=person.key,
             company=person.key if person.is_company else person.company,
             salesperson=salesperson,
             method=self.method[cycle],
@@ -778,7 +878,7 @@ class Walk(RuleBasedStateMachine):
             buyer = self.buyer_of(state)
             if not buyer.customer:
                 self.customers += 1
-                buyer.customer = f"CU-{self.customers:05d}"
+                buyer.customer, buyer.since = f"CU-{self.customers:05d}", on
 
     @rule(data=st.data())
     def somebody_describes(self, data):
@@ -932,6 +1032,10 @@ class Walk(RuleBasedStateMachine):
     def check_around(self):
         numbers = dict(Contact.objects.filter(pk__in=self.contacts).values_list("pk", "customer_number"))
         assert numbers == {key: person.customer for key, person in self.contacts.items()}
+        lead = dict(Contact.objects.filter(pk__in=self.contacts).values_list("pk", "merged_into"))
+        assert lead == {key: person.merged for key, person in self.contacts.items()}
+        companies = dict(Contact.objects.filter(pk__in=self.contacts).values_list("pk", "company"))
+        assert companies == {key: person.company for key, person in self.contacts.items()}
         assert LogEntry.objects.count() == self.logged["described"] + self.logged["deleted"]
 
 
