@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Length, Lower, Substr
+from django.db.models.lookups import Lookup
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
@@ -147,12 +148,17 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         """Those in which every word of a search occurs: in the name, number, e-mail address or company."""
         found = self
         for word in dict.fromkeys(normalised(text).split()):
-            # Two sets put together: each can be found by an index, and either-or cannot.
-            everybody = Contact.objects.all()
-            own = everybody.filter(search_text__contains=word).values("pk")
-            people = everybody.filter(company__in=own.filter(kind=ContactKind.COMPANY)).values("pk")
-            found = found.filter(pk__in=own.union(people))
+            found = found.having(Q(search_text__contains=word))
         return found
+
+    def having(self, condition: Q | Lookup[bool]) -> "ContactQuerySet":
+        """Those whose own text to search, or whose company’s, meets a condition.
+
+        Two sets are put together, because each can be found by an index, and either-or cannot.
+        """
+        own = Contact.objects.filter(condition).values("pk")
+        people = Contact.objects.filter(company__in=own.filter(kind=ContactKind.COMPANY)).values("pk")
+        return self.filter(pk__in=own.union(people))
 
     def beginning_with(self, text: str) -> "ContactQuerySet":
         """Those whose name begins with a text, whatever its case and accents."""

@@ -387,9 +387,13 @@ def _counts_back(merge: ContactMerge) -> Iterator[Count]:
     yield Count(
         people, ngettext("%(n)d person of the company", "%(n)d people of the company", people) % {"n": people}
     )
-    for key, follower in _followers.items():
-        if key in merge.record:
-            yield from follower.counts_back(merge.record[key], merge.merged, merge.kept)
+    for follower, record in _followed(merge):
+        yield from follower.counts_back(record, merge.merged, merge.kept)
+
+
+def _followed(merge: ContactMerge) -> list[tuple[Follower, Any]]:
+    """Who followed then, each with what it moved; who registers later has moved nothing."""
+    return [(follower, merge.record[key]) for key, follower in _followers.items() if key in merge.record]
 
 
 @transaction.atomic
@@ -412,9 +416,8 @@ def unmerge(*, merge: ContactMerge, by: User, seen: str | None = None) -> list[s
     for keys in _still_in(kept, merge.record["people"]):
         Contact.objects.filter(pk__in=keys).update(company=merged)
     stays = [part_label(part) for part in plan.stays]
-    for key, follower in _followers.items():
-        if key in merge.record:
-            stays += follower.move_back(merge.record[key], merged, kept, by)
+    for follower, record in _followed(merge):
+        stays += follower.move_back(record, merged, kept, by)
     ContactMerge.objects.filter(pk=merge.pk).update(undone_by=by, undone_at=timezone.now())
     return stays
 

@@ -308,6 +308,16 @@ def test_undoing_leaves_a_salesperson_who_is_gone(by, kept, merged):
     assert (fresh(kept).salesperson, fresh(merged).salesperson) == (there, there)
 
 
+def test_undoing_leaves_a_company_that_is_gone(by, kept):
+    gone, there = CompanyFactory(), CompanyFactory()
+    person, other = PersonFactory(company=gone), PersonFactory(company=there)
+    done = operations.merge(kept=person, merged=other, chosen={"company": "merged"}, by=by)
+    gone.delete()
+
+    assert operations.unmerge(merge=done, by=by) == ["Company"]
+    assert (fresh(person).company, fresh(other).company) == (there, there)
+
+
 def test_undoing_follows_a_company_that_was_merged_since(by, kept, merged):
     person, gone = PersonFactory(), PersonFactory(company=merged)
     done = operations.merge(kept=person, merged=gone, chosen={}, by=by)
