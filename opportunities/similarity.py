@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from django.contrib.postgres.lookups import TrigramWordSimilar
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db import connection, models, transaction
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 from rapidfuzz.distance import OSA
 
@@ -57,18 +57,19 @@ def opportunities(seen: OpportunityQuerySet, words: Sequence[str], most: int) ->
     texts = ("search_text", "contact__search_text", "company__search_text")
     if connection.vendor != "postgresql":
         return in_order(seen.with_names(), _nearest(seen, texts, words, most))
-    for word in _long(words):
+    for word in words:
         seen = seen.having(_is_near(word))
     return _by_similarity(seen.with_names(), texts, words, most)
 
 
 def contacts(seen: ContactQuerySet, words: Sequence[str], most: int) -> list[Contact]:
-    """Those in whose number, name or e-mail address each word is nearly a part, the nearest first."""
+    """Those in whose number, name, e-mail address or company each word is nearly a part, the nearest first."""
+    texts = ("search_text", "company__search_text")
     if connection.vendor != "postgresql":
-        return in_order(seen.with_names(), _nearest(seen, ("search_text",), words, most))
-    for word in _long(words):
-        seen = seen.filter(_is_near(word))
-    return _by_similarity(seen.with_names(), ("search_text",), words, most)
+        return in_order(seen.with_names(), _nearest(seen, texts, words, most))
+    for word in words:
+        seen = seen.having(_is_near(word))
+    return _by_similarity(seen.with_names(), texts, words, most)
 
 
 def in_order(queryset: models.QuerySet[Row], keys: Sequence[int]) -> list[Row]:
@@ -86,7 +87,10 @@ def _long(words: Iterable[str]) -> list[str]:
 # PostgreSQL ------------------------------------------------------------------------------------------------------
 
 
-def _is_near(word: str) -> TrigramWordSimilar:
+def _is_near(word: str) -> TrigramWordSimilar | Q:
+    """Whether a text has a word like this one; a short word has to be a part of it."""
+    if len(word) < LEAST_LETTERS:
+        return Q(search_text__contains=word)
     return TrigramWordSimilar(F("search_text"), Value(word))
 
 
@@ -96,7 +100,7 @@ def _by_similarity(
     """The nearest few."""
     zero = Value(0.0, output_field=models.FloatField())
     near = [[Coalesce(TrigramWordSimilarity(word, text), zero) for text in texts] for word in _long(words)]
-    similarity = reduce(add, [Greatest(*parts) if len(parts) > 1 else parts[0] for parts in near])
+    similarity = reduce(add, [Greatest(*parts) for parts in near])
     return list(queryset.alias(similarity=similarity).order_by("-similarity", "-pk")[:most])
 
 

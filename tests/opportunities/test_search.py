@@ -171,6 +171,14 @@ def test_a_wrong_letter_in_the_name_of_a_company_is_forgiven(seller, open_opport
     assert opportunities(seller, "vandame flet") == ["Fleet lease"]
 
 
+def test_a_short_word_beside_a_wrong_one_has_to_be_there(seller):
+    acme = CompanyFactory(name="Vandamme Transport")
+    PersonFactory(first_name="Ann", last_name="Peeters", company=acme)
+
+    assert contacts(seller, "vandame ann") == ["Ann Peeters"]
+    assert contacts(seller, "vandame bob") == []
+
+
 def test_similar_words_are_not_looked_for_when_enough_has_the_very_words(seller, open_opportunity):
     for number in range(search.HANDFUL):
         open_opportunity(f"Dock {number}")
