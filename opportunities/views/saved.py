@@ -46,7 +46,7 @@ def new_view(request: CrmRequest) -> HttpResponse:
     if request.method == "POST" and not problem and form.is_valid() and saved(form):
         if form.cleaned_data["opens_first"]:
             arranging.open_with(form.instance, by=request.user)
-        messages.success(request, _("Kept as “%(view)s”.") % {"view": form.instance})
+        messages.success(request, _("Saved as “%(view)s”.") % {"view": form.instance})
         return done(request, _address(form.instance))
     return _draw(request, form, _("Save view"), problem, asked)
 

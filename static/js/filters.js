@@ -11,6 +11,19 @@ document.addEventListener("formdata", (event) => {
   if (![...data].length) data.set("view", "open"); // nothing asked, and that on purpose
 });
 
+// Where tabs run off the side, the one that one is on is brought into sight.
+(() => {
+  const show = () => {
+    const tab = document.querySelector(".tabs [aria-current]");
+    const tabs = tab?.closest(".tabs");
+    if (!tabs) return;
+    const [inner, outer] = [tab.getBoundingClientRect(), tabs.getBoundingClientRect()];
+    tabs.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+  };
+  show();
+  document.body.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target.id === "main") show(); });
+})();
+
 // What was opened over the list closes again by Escape or by a click beside it.
 (() => {
   const open = () => [...document.querySelectorAll("details.drop[open], details.more[open]")];

@@ -60,5 +60,5 @@
     update();
   };
   window.addEventListener("pageshow", begin); // also when the browser brings back what was ticked
-  document.body.addEventListener("htmx:afterSettle", begin);
+  document.body.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target.id === "main") begin(); });
 })();

@@ -15,6 +15,7 @@ from tests.factories import (
     OpportunityFactory,
     PersonFactory,
     SalespersonFactory,
+    SavedViewFactory,
     TeamFactory,
     cycle_with_stages,
     lost_opportunity,
@@ -35,6 +36,7 @@ def world():
     CloseReasonFactory(outcome="WON")
     checked, done = batches_of_two(user, won_opportunity(cycle=cycle, **shared))
     return {
+        "view": SavedViewFactory(owner=user, name="Large ones"),
         "checked": checked,
         "done": done,
         "user": user,
@@ -67,7 +69,13 @@ def batches_of_two(user, won):
 PAGES = [
     ("opportunities:today", None),
     ("opportunities:list", None),
+    ("opportunities:search", None),
     ("opportunities:new", None),
+    ("opportunities:export", None),
+    ("opportunities:view-list", None),
+    ("opportunities:view-new", None),
+    ("opportunities:view-edit", "view"),
+    ("opportunities:view-delete", "view"),
     ("opportunities:board", None),
     ("opportunities:board-menu", "open"),
     *[("opportunities:detail", state) for state in ("new", "open", "won", "lost")],

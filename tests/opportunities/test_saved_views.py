@@ -64,7 +64,7 @@ def test_view_keeps_filter_order_and_columns_and_no_place(as_seller, seller, opp
     kept = SavedView.objects.get()
     assert (kept.owner, kept.name, kept.audience) == (seller, "Large ones", "OWNER")
     assert kept.query == "q=ware&value_from=10&sort=-id&columns=number,value"
-    assert messages(response) == ["Kept as “Large ones”."]
+    assert messages(response) == ["Saved as “Large ones”."]
     tabs = response.context["tabs"]
     assert [tab.label for tab in tabs.items if tab.is_current] == ["Large ones"]
     assert not tabs.is_changed
@@ -158,7 +158,7 @@ def test_tab_asks_all_that_is_kept(as_seller, view):
 def test_change_is_seen_and_can_be_kept_or_left(as_seller, view):
     changed = as_seller.get(LIST, {"view": view.pk, "value_from": "9000"})
     html = changed.content.decode()
-    assert "This is not as “Large ones” is kept." in html
+    assert "This differs from the view “Large ones”." in html
     assert f"{address('update', view)}?value_from=9000" in html
 
     response = as_seller.post(f"{address('update', view)}?value_from=9000", follow=True)
