@@ -135,8 +135,13 @@ class Board:
 
     def cards(self, opportunities: Iterable[Opportunity]) -> list[Card]:
         """Opportunities with what a card says of them."""
-        usual = {key: norm.four_in_five for key, norm in usual_days([s.pk for s in self.stages]).items()}
-        return [self._card(one, usual.get(one.stage_id or 0) or LONG) for one in opportunities]
+        return [self._card(one, self.long.get(one.stage_id or NOT_STARTED, LONG)) for one in opportunities]
+
+    @cached_property
+    def long(self) -> dict[int, int]:
+        """After how many days a stay in each stage, by key, is longer than four in five were."""
+        norms = usual_days([stage.pk for stage in self.stages])
+        return {key: norm.four_in_five or LONG for key, norm in norms.items()}
 
     @cached_property
     def refusals(self) -> dict[int, dict[int, str]]:

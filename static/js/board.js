@@ -121,6 +121,7 @@
       location.reload(); // it is not there any more, and neither should its card be
     }
     if (target.id !== "main" || !board()) return;
+    menu().removeAttribute("style"); // htmx would copy it to the next board, which the security policy forbids
     const lists = [...board().querySelectorAll("[data-column]")].map((column) => [column.dataset.column, column.querySelector("ul").scrollTop]);
     scrolled = { left: board().scrollLeft, lists };
   });
@@ -213,7 +214,6 @@
   });
   document.addEventListener("toggle", (event) => {
     if (event.target.id !== "card-menu" || event.newState !== "closed") return;
-    event.target.removeAttribute("style"); // htmx would copy it to the next board, which the security policy forbids
     if (!document.querySelector("dialog[open]") && !cardOf(document.activeElement)) focusHeld();
   }, true);
 

@@ -97,6 +97,28 @@ def test_days_in_words(count, words):
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        (Decimal("1234.49"), "€1,234"),
+        (Decimal("1234.51"), "€1,235"),
+        (0, "€0"),
+        (Decimal("0.4"), "€0"),
+    ],
+)
+def test_whole_money(value, expected):
+    assert kansen.whole_money(value) == expected
+
+
+@time_machine.travel("2026-03-23", tick=False)
+@pytest.mark.parametrize(
+    ("value", "words"), [(None, ""), (date(2026, 4, 3), "3 Apr"), (date(2027, 4, 3), "3 Apr 2027")]
+)
+def test_short_day(value, words):
+    assert kansen.short_day(value) == words
+
+
+@pytest.mark.parametrize(
     ("name", "letters"),
     [
         ("Ann Peeters", "AP"),
