@@ -1,6 +1,8 @@
 """Text made comparable: what people type and what is stored, without case, accents and spaces that do not matter."""
 
 import unicodedata
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
@@ -11,6 +13,15 @@ def normalised(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text.casefold()).translate(LETTERS)
     plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
     return " ".join(plain.replace("\0", "").split())
+
+
+def quoted(names: Iterable[str], *, most: int = 5) -> str:
+    """What somebody wrote, in quotation marks and fit to be shown: the first few, none of them long."""
+    shown = (
+        "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name[:50])
+        for name in names
+    )
+    return ", ".join(f"“{name}”" for name in islice(shown, most))
 
 
 def add_trigram_index(schema_editor: Any, *, table: str, column: str) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from crm.text import quoted
+
 
 @dataclass(frozen=True)
 class Column:
@@ -75,7 +77,7 @@ class Choice:
     @property
     def unknown_names(self) -> str:
         """The names that mean nothing, in quotation marks."""
-        return ", ".join(f"“{name[:50]}”" for name in self.unknown[:5])
+        return quoted(self.unknown)
 
     @property
     def reads(self) -> list[str]:

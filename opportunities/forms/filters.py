@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from contacts.models import Contact
 from crm.dates import PERIODS, period, today
 from crm.templatetags.kansen import day, money
+from crm.text import quoted
 from opportunities import columns
 from opportunities.attention import Attention, Need
 from opportunities.models import (
@@ -90,7 +91,9 @@ class RowField(forms.ModelChoiceField):  # type: ignore[type-arg]
         self.group = group
         self.source: Callable[[], Iterable[Model]] | None = None
         super().__init__(*args, **kwargs)
-        self.error_messages["invalid_choice"] = _("This is not there any more. Choose another, or all.")
+        self.error_messages["invalid_choice"] = _(
+            "This is not there any more, or not for you to see. Choose another, or all."
+        )
 
     @cached_property
     def rows(self) -> dict[str, Model]:
@@ -235,7 +238,7 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         """Refuse names that mean nothing, and spans that end before they begin."""
         self.form.full_clean()
         if self.unknown:
-            names = ", ".join(f"“{name}”" for name in self.unknown)
+            names = quoted(self.unknown)
             self.form.add_error(
                 None, _("%(names)s is no filter of this page. Take it out of the address.") % {"names": names}
             )

@@ -114,6 +114,7 @@ def _notice(named: str, view: SavedView | None, asked: OpportunityFilter) -> str
         )
     if view is not None and not asked.form.is_valid():
         return _(
-            "“%(view)s” asks for something that is not there any more. Take that out of the filter below."
+            "“%(view)s” asks for something that is not there any more, or not for you to see. "
+            "Take that out of the filter below."
         ) % {"view": view}
     return ""

@@ -4,6 +4,7 @@
   const form = () => document.querySelector("form[data-selection]");
   const boxes = () => [...form().querySelectorAll("tbody input[name=chosen]")];
   let last = null; // where a range begins
+  let ranges = false; // Shift was held when the pointer came down, perhaps beside the box
 
   const update = () => {
     if (!form()) return;
@@ -30,15 +31,21 @@
     box.dataset.key = "x";
   };
 
+  document.addEventListener("mousedown", (event) => {
+    ranges = event.shiftKey && Boolean(event.target.closest("form[data-selection] tbody .tick"));
+    if (ranges) event.preventDefault(); // else the text between is selected too
+  });
+
   document.addEventListener("click", (event) => {
     const box = event.target.closest("form[data-selection] tbody input[name=chosen]");
     if (!box) return;
-    if (event.shiftKey && last?.isConnected) {
+    if ((event.shiftKey || ranges) && last?.isConnected) {
       const rows = boxes();
       const [from, to] = [rows.indexOf(last), rows.indexOf(box)].sort((a, b) => a - b);
       rows.slice(from, to + 1).forEach((between) => { between.checked = box.checked; });
     }
     last = box;
+    ranges = false;
     update();
   });
 

@@ -183,9 +183,9 @@ def test_team_is_that_of_the_people_one_manages_or_works_with(
     [
         ({"value_from": "abc"}, "value_from", "Enter a number."),
         ({"value_to": "-1"}, "value_to", "greater than or equal to 0"),
-        ({"stage": "424242"}, "stage", "This is not there any more."),
-        ({"team": "x"}, "team", "This is not there any more."),
-        ({"reason": "9" * 40}, "reason", "This is not there any more."),
+        ({"stage": "424242"}, "stage", "This is not there any more"),
+        ({"team": "x"}, "team", "This is not there any more"),
+        ({"reason": "9" * 40}, "reason", "This is not there any more"),
         ({"closes_from": "2026-02-31"}, "closes_from", "Enter a valid date."),
         ({"closes": "SOMEDAY"}, "closes", "SOMEDAY is not one of the available choices."),
         ({"q": "a\x00b"}, "q", "Null characters are not allowed."),

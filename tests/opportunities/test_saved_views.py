@@ -196,8 +196,8 @@ def test_view_that_asks_for_what_is_gone_says_so(as_seller, seller, cycle):
 
     html = response.content.decode()
     assert response.status_code == 422
-    assert "“Parties” asks for something that is not there any more." in html
-    assert "This is not there any more. Choose another, or all." in html
+    assert "“Parties” asks for something that is not there any more" in html
+    assert "This is not there any more, or not for you to see. Choose another, or all." in html
     assert not response.context["tabs"].is_changed
 
 
