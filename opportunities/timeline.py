@@ -20,7 +20,6 @@ from activities.models import Interaction, InteractionQuerySet
 from contacts.models import Contact
 from opportunities.ledger import Change, changes
 from opportunities.models import (
-    CLOSED_STATUSES,
     MOVES,
     Action,
     Opportunity,
@@ -35,7 +34,8 @@ OF_STAGES = (
     Action.CREATED,
     Action.STARTED,
     *MOVES,
-    *CLOSED_STATUSES,  # winning and losing are called what they lead to
+    Action.WON,
+    Action.LOST,
     Action.REOPENED,
     Action.UNDONE,
 )

@@ -22,6 +22,7 @@ from tests.factories import (
     won_opportunity,
 )
 from tests.snapshots import untouched
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +191,18 @@ def test_of_one_that_was_deleted_meanwhile(opportunity, ann, by):
     with pytest.raises(operations.Gone):
         operations.involve(opportunity=won, contact=ann, role="USER", by=by)
     assert operations.involve(opportunity=stale, contact=ann, role="USER", by=by).pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_involve_the_same_contact_at_one_moment(opportunity, ann, by):
+    def involve(role):
+        own = Opportunity.objects.get(pk=opportunity.pk)
+        return lambda: operations.involve(opportunity=own, contact=ann, role=role, by=by)
+
+    results = at_once(involve("USER"), involve("PARTNER"))
+
+    assert sorted(type(result).__name__ for result in results) == ["ContactRefused", "OpportunityContact"]
+    assert opportunity.people.count() == LogEntry.objects.count() == 1
 
 
 # What goes with an opportunity ------------------------------------------------------------------------------------
