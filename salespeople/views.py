@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -26,7 +26,7 @@ from salespeople.forms import (
 )
 from salespeople.models import Salesperson, StartPage, Team, User
 
-FIRST_PAGES = {
+FIRST_PAGES: dict[str, str] = {
     StartPage.TODAY: "opportunities:today",
     StartPage.BOARD: "opportunities:board",
     StartPage.OPPORTUNITIES: "opportunities:list",
@@ -60,11 +60,8 @@ class PasswordChange(PasswordChangeView):
 
 @require_GET
 def home(request: CrmRequest) -> HttpResponse:
-    """Go on to the page that the user wants to see first."""
-    try:
-        return redirect(FIRST_PAGES[StartPage(request.user.start_page)])
-    except (NoReverseMatch, ValueError):  # no such page (yet), or something else was written into the row
-        return redirect(FIRST_PAGES[StartPage.OPPORTUNITIES])
+    """Go on to the page that the user wants to see first; to the list if the row names none that there is."""
+    return redirect(FIRST_PAGES.get(request.user.start_page, "opportunities:list"))
 
 
 @require_http_methods(["GET", "POST"])

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from crm.dates import today
@@ -612,17 +612,6 @@ def test_home_is_the_page_one_chose(seller, start_page, name):
     seller.save()
 
     assert signed_in(Client, seller).get("/")["Location"] == reverse(name)
-
-
-def test_home_is_the_board_as_soon_as_there_is_one(seller):
-    seller.start_page = "BOARD"
-    seller.save()
-    try:
-        expected = reverse("opportunities:board")
-    except NoReverseMatch:
-        expected = LIST
-
-    assert signed_in(Client, seller).get("/")["Location"] == expected
 
 
 def test_home_leads_somewhere_whatever_is_in_the_row(seller):
