@@ -151,7 +151,7 @@ class Answer:
         if any(found.all_url for found in self.found):
             words = _("The first %(n)d results.") % {"n": self.count}
         if self.is_similar:
-            words += " " + _("Little has exactly these words, so similar ones are here too.")
+            words += " " + _("Some have only similar words.")
         return words
 
 

@@ -54,7 +54,8 @@
 
   const listKeys = () => {
     const seen = new Set();
-    const fresh = withKeys().filter((element) => !seen.has(element.dataset.key) && seen.add(element.dataset.key));
+    const fresh = withKeys().filter((element) => // keys of rows are those of every list
+      !element.closest("[data-rows]") && !seen.has(element.dataset.key) && seen.add(element.dataset.key));
     for (const [where, isOfPage] of [["page", true], ["anywhere", false]]) {
       const part = help.querySelector(`[data-keys-of=${where}]`);
       const lines = allowsSingleKeys ? fresh.filter((element) => Boolean(element.closest("#main")) === isOfPage) : [];

@@ -27,8 +27,9 @@
   document.body.addEventListener("announce", (event) => say(event.detail.value));
 
   // Messages, and whatever else says of itself that it is news: data-announce, with words or with its own text.
+  // (What goes on in phases is said at a pace of its own.)
   const sayWhatCame = (came) => {
-    const news = "[data-announce], #main .message";
+    const news = "[data-announce]:not([data-phase]), #main .message";
     [...(came.matches(news) ? [came] : []), ...came.querySelectorAll(news)]
       .forEach((element) => say(element.dataset.announce || element.textContent.trim()));
   };
