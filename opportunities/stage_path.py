@@ -69,7 +69,7 @@ class StagePath:
         url = self._url(stage, may)
         return Step(
             label=str(stage),
-            note=_note(stage, state, days.get(stage.pk, 0)),
+            note=_note(stage, state, days.get(stage.pk, 0), this_stay=self._this_stay()),
             state=state,
             stage=stage,
             url=url,
@@ -81,6 +81,11 @@ class StagePath:
         entries = self.opportunity.entries.filter(stage__isnull=False).newest_first()
         rows = entries.values_list("stage_id", "stage_entered_on", "changed_on", "closed_on")[:STAYS_READ]
         return days_in_stages(reversed(rows), today())
+
+    def _this_stay(self) -> int:
+        """Whole days since the present stage was entered for the last time."""
+        since = self.opportunity.stage_entered_on
+        return max((today() - since).days, 0) if since else 0
 
     def _state(self, stage: SalesCycleStage, days: dict[int, int]) -> str:
         here = self.opportunity.stage
@@ -116,11 +121,12 @@ class StagePath:
         return _("%(stage)s comes first and cannot be skipped.") % {"stage": self.ahead[-1]}
 
 
-def _note(stage: SalesCycleStage, state: str, days: int) -> str:
+def _note(stage: SalesCycleStage, state: str, days: int, *, this_stay: int) -> str:
     if state in ("done", "won", "lost"):
         return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
     if state == "now":
-        return ngettext("%(n)d day so far", "%(n)d days so far", days) % {"n": days}
+        so_far = ngettext("%(n)d day so far", "%(n)d days so far", this_stay) % {"n": this_stay}
+        return so_far if days <= this_stay else _("%(so_far)s, %(n)d in all") % {"so_far": so_far, "n": days}
     if state == "skipped":
         return _("skipped")
     if stage.requires_quote:

@@ -122,7 +122,7 @@ def test_days_in_a_stage_count_stays_and_not_entries(as_seller, seller, salesper
 
     steps = {step.label: step for step in as_seller.get(one.get_absolute_url()).context["steps"]}
 
-    assert steps["Qualify"].note == "18 days so far"  # 10 days, then 8 until today
+    assert steps["Qualify"].note == "8 days so far, 18 in all"  # 10 days, then 8 until today
     assert steps["Present"].state == "next"
 
 
