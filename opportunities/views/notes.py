@@ -1,5 +1,6 @@
 """Notes, calls, meetings and e-mails: writing one on the timeline, reading a long one, changing and deleting them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -110,7 +111,10 @@ def delete_note(request: CrmRequest, pk: int) -> HttpResponse:
 
 
 def _write(
-    request: CrmRequest, about: dict[str, Any], thing: Opportunity | Contact, panel: Any
+    request: CrmRequest,
+    about: dict[str, Any],
+    thing: Opportunity | Contact,
+    panel: Callable[[InteractionForm | None], Panel],
 ) -> HttpResponse:
     """Keep what was typed: on the timeline for htmx, else on a page of its own that leads back to the timeline."""
     form = new_form(request.POST or None)

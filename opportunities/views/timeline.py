@@ -1,5 +1,6 @@
 """The timeline: what happened with an opportunity, and what was said to a contact, as a panel that is asked for alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -183,6 +184,5 @@ def _asked(request: CrmRequest) -> tuple[Show, Place | None, str]:
     return Show(show or Show.ALL), place, ""
 
 
-def _interactions(lines: Any) -> list[Interaction]:
-    found: list[Line] = list(lines)
-    return [line.interaction for line in found if line.interaction is not None]
+def _interactions(lines: Sequence[Line]) -> list[Interaction]:
+    return [line.interaction for line in lines if line.interaction is not None]

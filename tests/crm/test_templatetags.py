@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from django.utils import translation
 
 from crm.templatetags import kansen
-from crm.templatetags.kansen import NBSP
+from crm.templatetags.kansen import NBSP, prose
 
 
 @pytest.mark.parametrize(
@@ -146,3 +146,31 @@ def test_filters_escape_what_they_are_given():
     template = Template("{% load kansen %}{{ name|initials }}")
 
     assert template.render(Context({"name": "<b> >x"})) == "&lt;&gt;"
+
+
+def linked(address):
+    return f'<a href="{address}" rel="noopener noreferrer nofollow">{address}</a>'
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("", ""),
+        ("one\ntwo\r\nthree", "one<br>two<br>three"),
+        ('<b> & "quotes"', "&lt;b&gt; &amp; &quot;quotes&quot;"),
+        ("see https://a.example/x.", f"see {linked('https://a.example/x')}."),
+        ("(http://a.example/x_(y))", f"({linked('http://a.example/x_(y)')})"),
+        ("HTTPS://A.example", linked("HTTPS://A.example")),
+        (
+            "https://a.example https://b.example",
+            f"{linked('https://a.example')} {linked('https://b.example')}",
+        ),
+        ("https://a.example/?q=<script>", f"{linked('https://a.example/?q=')}&lt;script&gt;"),
+        ("https://a.example/'onclick='x", linked("https://a.example/&#x27;onclick=&#x27;x")),
+        ("javascript:alert(1) data:text/html,x www.a.example ftp://a.example", None),
+        ("https://", None),
+        ("xhttps://a.example", None),
+    ],
+)
+def test_prose_keeps_lines_and_links_only_web_addresses(text, html):
+    assert prose(text) == (text if html is None else html)
