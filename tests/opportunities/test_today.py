@@ -605,7 +605,12 @@ def test_the_page_costs_the_same_with_one_row_and_with_thirty(make, manager, sel
 
 
 @pytest.mark.parametrize(
-    ("start_page", "name"), [("TODAY", "opportunities:today"), ("OPPORTUNITIES", "opportunities:list")]
+    ("start_page", "name"),
+    [
+        ("TODAY", "opportunities:today"),
+        ("BOARD", "opportunities:board"),
+        ("OPPORTUNITIES", "opportunities:list"),
+    ],
 )
 def test_home_is_the_page_one_chose(seller, start_page, name):
     seller.start_page = start_page
