@@ -31,6 +31,8 @@ def view_list(request: CrmRequest) -> HttpResponse:
         "views": [(view, address_of(view, list_url), view.owner == request.user) for view in views],
         "most": arranging.MOST_VIEWS if len(views) == arranging.MOST_VIEWS else 0,
         "list_url": list_url,
+        "moved": request.GET.get("moved"),  # its button keeps the focus
+        "direction": request.GET.get("direction"),
     }
     return page(request, "opportunities/savedview_list.html", context)
 
@@ -112,10 +114,11 @@ def shift_view(request: CrmRequest, pk: int) -> HttpResponse:
     """Put a view one place up or down; the others keep theirs."""
     view = get_object_or_404(SavedView.objects.visible_to(request.user), pk=pk)
     up = request.POST.get("direction") == "up"
+    direction = "up" if up else "down"
     if arranging.shift(view, by=request.user, up=up):
         text = _("“%(view)s” is one place further up.") if up else _("“%(view)s” is one place further down.")
         messages.success(request, text % {"view": view})
-    return redirect("opportunities:view-list")
+    return redirect(f"{reverse('opportunities:view-list')}?moved={view.pk}&direction={direction}")
 
 
 @require_POST

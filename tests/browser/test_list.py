@@ -309,9 +309,13 @@ def test_views_change_places(page, sign_in, seller):
     page.goto("/opportunities/views/")
 
     page.get_by_role("button", name="Move Beta up").press("Enter")
-
     expect(rows(page).first).to_contain_text("Beta")
     expect(page.get_by_role("button", name="Move Beta up")).to_be_disabled()
+    expect(page.get_by_role("button", name="Move Beta down")).to_be_focused()
+
+    page.keyboard.press("Enter")
+    expect(rows(page).first).to_contain_text("Alpha")
+    expect(page.get_by_role("button", name="Move Beta up")).to_be_focused()
 
 
 # Exporting
