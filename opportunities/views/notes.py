@@ -22,6 +22,7 @@ from opportunities.access import allowed, allowed_to_change, may_note_on
 from opportunities.models import Opportunity
 from opportunities.timeline import Show
 from opportunities.views.timeline import Panel, draw, new_form, panel_of_contact, panel_of_opportunity
+from salespeople.models import User
 
 LONGEST_EXCERPT = 200
 form_methods = require_http_methods(["GET", "POST"])
@@ -75,7 +76,7 @@ def edit_note(request: CrmRequest, pk: int) -> HttpResponse:
     """Change one; it is marked as edited."""
     note = _changeable(request, pk)
     stored = note.text
-    form = InteractionForm(request.POST or None, instance=note)
+    form = InteractionForm(request.POST if request.method == "POST" else None, instance=note)
     status = 422 if request.method == "POST" else 200
     if request.method == "POST" and form.is_valid():
         if not form.was_overtaken(stored):
@@ -117,30 +118,41 @@ def _write(
     panel: Callable[[InteractionForm | None], Panel],
 ) -> HttpResponse:
     """Keep what was typed: on the timeline for htmx, else on a page of its own that leads back to the timeline."""
-    form = new_form(request.POST or None)
-    title, url = _("Note something"), f"{thing.get_absolute_url()}#timeline"
-    if request.method == "POST" and form.is_valid():
-        note = form.save(commit=False)
-        note.recorded_by = request.user
-        for name, value in about.items():
-            setattr(note, name, value)
-        note.save()
-        if not request.htmx or request.htmx.target in ("dialog", "main"):
-            messages.success(request, _("Added to the history."))
-            return done(request, url)
-        drawn = panel(None)
-        drawn.focus = str(note.pk)
-        return draw(request, drawn, announced=_("Added to the history."))
-    if request.method == "POST" and request.htmx.target == "timeline":
-        drawn = panel(form)
-        for name in form.errors:
-            if name in form.fields:
-                form.fields[name].widget.attrs["data-focus"] = True
-                break
-        return draw(request, drawn, status=422)
-    context = {"title": title, "lead": str(thing), "form": form, "submit_label": _("Add"), "cancel_url": url}
-    context |= {"up_url": thing.get_absolute_url(), "up_label": thing.number}
-    return dialog(request, "generic/form.html", context, status=422 if request.method == "POST" else 200)
+    form = new_form(request.POST if request.method == "POST" else None)
+    url = f"{thing.get_absolute_url()}#timeline"
+    on_timeline = request.htmx.target == "timeline"
+    if form.is_valid():
+        note = _kept(form, about, request.user)
+        if on_timeline:
+            drawn = panel(None)
+            drawn.focus = str(note.pk)
+            return draw(request, drawn, announced=_("Added to the history."))
+        messages.success(request, _("Added to the history."))
+        return done(request, url)
+    if form.is_bound and on_timeline:
+        _focus_on_mistake(form)
+        return draw(request, panel(form), status=422)
+    context = {"title": _("Note something"), "lead": str(thing), "form": form, "submit_label": _("Add")}
+    context |= {"cancel_url": url, "up_url": thing.get_absolute_url(), "up_label": thing.number}
+    return dialog(request, "generic/form.html", context, status=422 if form.is_bound else 200)
+
+
+def _kept(form: InteractionForm, about: dict[str, Any], by: User) -> Interaction:
+    """What was typed, stored: about what, and by whom."""
+    note = form.save(commit=False)
+    note.recorded_by = by
+    for name, value in about.items():
+        setattr(note, name, value)
+    note.save()
+    return note
+
+
+def _focus_on_mistake(form: InteractionForm) -> None:
+    """Focus goes to the first field that is not right."""
+    for name in form.fields:
+        if name in form.errors:
+            form.fields[name].widget.attrs["data-focus"] = True
+            return
 
 
 def _readable(request: CrmRequest) -> InteractionQuerySet:

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -37,7 +37,7 @@ def people_of(opportunity: Opportunity, user: User) -> list[OpportunityContact]:
 def new_person(request: CrmRequest, pk: int) -> HttpResponse:
     """Involve somebody."""
     opportunity = _workable(request, pk)
-    form = InvolveForm(request.POST or None, opportunity=opportunity, user=request.user)
+    form = InvolveForm(_sent(request), opportunity=opportunity, user=request.user)
     if request.method == "POST" and form.is_valid():
         try:
             person = form.involve()
@@ -57,9 +57,7 @@ def change_person(request: CrmRequest, pk: int, contact: int) -> HttpResponse:
     """Give somebody another part."""
     opportunity = _workable(request, pk)
     person = _person(opportunity, contact)
-    form = RoleForm(
-        request.POST or None, opportunity=opportunity, user=request.user, initial={"role": person.role}
-    )
+    form = RoleForm(_sent(request), opportunity=opportunity, user=request.user, initial={"role": person.role})
     if request.method == "POST" and form.is_valid():
         try:
             person = form.change(person.contact)
@@ -90,6 +88,11 @@ def remove_person(request: CrmRequest, pk: int, contact: int) -> HttpResponse:
         "submit_label": _("Remove"),
     }
     return dialog(request, "generic/confirm.html", context)
+
+
+def _sent(request: CrmRequest) -> QueryDict | None:
+    """What was typed; an empty form counts as typed too."""
+    return request.POST if request.method == "POST" else None
 
 
 def _told(

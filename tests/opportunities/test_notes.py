@@ -109,6 +109,13 @@ def test_note_refused_says_so_at_the_field_and_loses_nothing(as_seller, opportun
         assert 'aria-invalid="true"' in html
 
 
+def test_an_empty_answer_is_refused_like_an_empty_form(as_seller, opportunity, note):
+    for url in (new(opportunity), edit(note), reverse("opportunities:person-new", args=[opportunity.pk])):
+        response = as_seller.post(url, {})
+        assert response.status_code == 422
+        assert response.context["form"].errors
+
+
 def test_line_ends_count_as_one_character(as_seller, opportunity):
     text = "x\r\n" * 5_000
 
