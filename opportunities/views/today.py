@@ -232,7 +232,7 @@ def _way_on(row: Opportunity, attention: Attention) -> Action:
     assert row.stage is not None
     ahead = [stage for stage in reachable_from(stages, row.stage) if stage.position > row.stage.position]
     if not ahead:
-        return Action(_("Close"), reverse("opportunities:close", args=[row.pk]))
+        return Action(_("Close…"), reverse("opportunities:close", args=[row.pk]))
     return Action(
         _("Move to %(stage)s") % {"stage": ahead[0]},
         reverse("opportunities:move", args=[row.pk], query={"to": ahead[0].pk}),
