@@ -6,15 +6,21 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from contacts import operations
 from contacts.duplicates import duplicates_of
-from contacts.forms import MergeForm, OtherContactForm
-from contacts.models import Contact, ContactMerge
+from contacts.forms import MergeForm, OtherContactForm, form_for
+from contacts.models import Contact, ContactKind, ContactMerge
 from crm.access import sellers_only
-from crm.http import CrmRequest
+from crm.http import CrmRequest, dialog
+
+TYPED_AS_READ = {
+    *("name", "first_name", "last_name", "job_title", "company", "email", "phone", "mobile", "website"),
+    *("address", "address_2", "postcode", "city", "region", "vat_number"),
+}  # fields of the form of contacts in which stands what a person reads
 
 
 @require_http_methods(["GET"])
@@ -179,3 +185,22 @@ def to_the_one_that_carries_on(request: CrmRequest, pk: int) -> HttpResponse:
     if carries_on is None:
         raise Http404
     return _say_merged(request, Contact.objects.get(pk=pk), carries_on)
+
+
+def merged_meanwhile(request: CrmRequest, pk: int) -> HttpResponse:
+    """Somebody merged the contact while it was edited: what was typed is shown, and where it can be typed again."""
+    if request.method == "GET" or (carries_on := _carried_on(request, pk)) is None:
+        return to_the_one_that_carries_on(request, pk)
+    merge = ContactMerge.objects.filter(merged=pk, undone_at__isnull=True).latest("pk")
+    form = form_for(ContactKind(merge.merged.kind))(user=request.user)
+    sent = [(form[name], request.POST.get(name, "")) for name in form.fields if name in TYPED_AS_READ]
+    context = {
+        "thing": merge.merged.label,
+        "thing_url": carries_on.get_absolute_url(),
+        "again_url": reverse("contacts:edit", args=[carries_on.pk]),
+        "who": merge.made_by,
+        "what": _("Merged into %(contact)s") % {"contact": carries_on.label},
+        "when": merge.made_at,
+        "typed": [(field.label, text) for field, text in sent if text],
+    }
+    return dialog(request, "moved_first.html", context, status=409)

@@ -14,7 +14,7 @@ from contacts.forms import ContactFilterForm, ContactForm, SuggestForm, form_for
 from contacts.models import Contact, ContactKind, ContactQuerySet
 from contacts.operations import merges_of
 from contacts.views.duplicates import unconfirmed_duplicates
-from contacts.views.merging import to_the_one_that_carries_on
+from contacts.views.merging import merged_meanwhile, to_the_one_that_carries_on
 from crm.access import readers_only, sellers_only
 from crm.deletion import delete_unless_used, what_uses
 from crm.forms import in_one_transaction, saved, to_change
@@ -88,9 +88,10 @@ def new_contact(request: CrmRequest) -> HttpResponse:
 @in_one_transaction
 def edit_contact(request: CrmRequest, pk: int) -> HttpResponse:
     """Change a contact; ``?kind=`` makes a company of a person or the other way round."""
-    contact = get_object_or_404(
-        to_change(request, Contact.objects.visible_to(request.user).with_names()), pk=pk
-    )
+    rows = to_change(request, Contact.objects.visible_to(request.user).with_names())
+    contact = rows.filter(pk=pk).first()
+    if contact is None:
+        return merged_meanwhile(request, pk)
     kind = _kind_asked_for(request) or ContactKind(contact.kind)
     form = form_for(kind)(request.POST or None, user=request.user, instance=contact)
     asked = unconfirmed_duplicates(request, form) if form.is_bound and form.is_valid() else []

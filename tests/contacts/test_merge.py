@@ -64,7 +64,8 @@ def undo_url(done):
 def form_of(client, url):
     """What the page's form would send."""
     form = client.get(url).context["form"]
-    return {name: form[name].value() for name in form.fields}
+    values = {name: form[name].value() for name in form.fields}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def said(response):
@@ -421,6 +422,22 @@ def test_merged_contacts_are_not_shown_and_lead_to_the_kept_one(client, seller, 
     assert detail.status_code == 302
     assert detail["Location"] == kept.get_absolute_url()
     assert said(detail) == [f"{merged.label} was merged into this contact."]
+
+
+def test_what_was_typed_about_one_that_was_merged_meanwhile_is_shown_again(client, seller, by, kept, merged):
+    url = reverse("contacts:edit", args=[merged.pk])
+    sent = form_of(client, url)
+    operations.merge(kept=kept, merged=merged, chosen={}, by=by)
+
+    response = client.post(url, {**sent, "city": "Brugge", "language": "nl"})
+
+    html = response.content.decode()
+    assert response.status_code == 409
+    assert "Brugge" in html
+    assert f"Merged into {kept.label}" in html
+    assert reverse("contacts:edit", args=[kept.pk]) in html
+    assert client.get(url)["Location"] == kept.get_absolute_url()
+    assert client.post(reverse("contacts:edit", args=[424242]), {}).status_code == 404
 
 
 def test_the_page_of_one_that_never_was_is_not_found(client, seller):
