@@ -5,6 +5,7 @@
   const HOLD = 250; // milliseconds until a touch lifts the card
   const SLOP = { mouse: 5, pen: 5, touch: 10 }; // pixels that are no drag yet, or for touch no scrolling yet
   const EDGE = 56; // pixels from the side of the board where it begins to scroll
+  const SLOWLY = 7; // the nearer to the side the faster, by so many pixels for each pixel per frame
   let drag = null;
 
   const board = () => document.getElementById("board");
@@ -77,8 +78,8 @@
     const box = board().getBoundingClientRect();
     const right = drag.x - (box.right - EDGE);
     const left = box.left + EDGE - drag.x;
-    if (right > 0) board().scrollLeft += Math.min(right, EDGE) / 4;
-    else if (left > 0) board().scrollLeft -= Math.min(left, EDGE) / 4;
+    if (right > 0) board().scrollLeft += Math.min(right, EDGE) / SLOWLY;
+    else if (left > 0) board().scrollLeft -= Math.min(left, EDGE) / SLOWLY;
     follow();
     requestAnimationFrame(scrollAtEdges);
   };
