@@ -369,7 +369,7 @@ class MergeForm(forms.Form):
             if texts_of(kept, part) != texts_of(merged, part):
                 self.fields[part] = forms.ChoiceField(
                     label=part_label(part),
-                    choices=[(KEPT, kept.name), (MERGED, merged.name)],
+                    choices=[(KEPT, kept.label), (MERGED, merged.label)],
                     initial=whose,
                     widget=forms.RadioSelect,
                     error_messages={"required": _("Choose one of the two.")},
