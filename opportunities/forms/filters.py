@@ -388,8 +388,8 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         return queryset.filter(closed_on__gte=first, closed_on__lte=last)
 
     def of_contact(self, queryset: OpportunityQuerySet, name: str, value: Contact) -> OpportunityQuerySet:
-        """Of a person, or of everybody in a company."""
-        return queryset.of_contact(value)
+        """Of a person or of everybody in a company, and those in which that contact is involved."""
+        return queryset.with_contact(value)
 
 
 def kept(data: QueryDict) -> str:

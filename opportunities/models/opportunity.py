@@ -59,6 +59,11 @@ class OpportunityQuerySet(GuardedQuerySet):
             return self.filter(company=contact)
         return self.filter(contact=contact)
 
+    def with_contact(self, contact: Contact) -> "OpportunityQuerySet":
+        """Those of a contact, and those in which it is involved."""
+        involved = Opportunity.objects.filter(people__contact=contact).values("pk")
+        return self.filter(pk__in=Opportunity.objects.of_contact(contact).values("pk").union(involved))
+
     def of_salesperson(self, salesperson: Salesperson) -> "OpportunityQuerySet":
         """Those that belong to a salesperson now."""
         return self.filter(salesperson=salesperson)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from opportunities.columns import COLUMNS
 from tests.factories import (
     CompanyFactory,
+    OpportunityContactFactory,
     OpportunityFactory,
     PersonFactory,
     SalespersonFactory,
@@ -55,6 +56,15 @@ def test_list_of_a_company_holds_its_people(as_seller, company, opportunity, cyc
 
     assert set(numbers(as_seller.get(LIST, {"contact": company.pk}))) == {opportunity.number, theirs.number}
     assert numbers(as_seller.get(LIST, {"contact": person.pk})) == [theirs.number]
+
+
+def test_list_of_a_contact_holds_what_it_is_involved_in(as_seller, company, opportunity, cycle):
+    person = PersonFactory(company=CompanyFactory())
+    OpportunityContactFactory(opportunity=opportunity, contact=person)
+    theirs = OpportunityFactory(contact=person, cycle=cycle)
+    OpportunityFactory(cycle=cycle)
+
+    assert set(numbers(as_seller.get(LIST, {"contact": person.pk}))) == {opportunity.number, theirs.number}
 
 
 @pytest.mark.parametrize(
