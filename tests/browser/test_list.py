@@ -218,7 +218,7 @@ def test_rows_are_chosen_from_the_keyboard(page, sign_in, seller, opportunities)
     expect(bar(page)).to_contain_text("Chosen: 1")
     expect(rows(page).nth(2).get_by_role("link")).to_be_focused()
     page.keyboard.press("?")
-    expect(page.locator("#keys")).to_contain_text("Choose the row")
+    expect(page.locator("#keys")).to_contain_text("Select the row")
 
 
 def test_chosen_rows_are_taken_to_a_page_for_many(page, sign_in, seller, opportunities):
