@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from contacts.models import Contact
+from opportunities.columns import COLUMNS
 from opportunities.demo import build
 from opportunities.demo.setup import SIGN_INS
 from opportunities.models import Opportunity, Status
@@ -17,7 +18,7 @@ DEMO_SIZE = 250  # opportunities: enough to fill every bounded list and column
 
 def addresses(user):
     """Every page that shows many things, on the records that have most of them."""
-    mine = Opportunity.objects.visible_to(user)
+    mine = Opportunity.objects.workable_by(user)
     longest = mine.filter(status=Status.IN_PROGRESS).order_by("-version")[0]
     closed = mine.closed().order_by("-version")[0]
     company = Contact.objects.companies().order_by("pk")[0]
@@ -43,6 +44,7 @@ def addresses(user):
         **{name: reverse(name) for name in plain},
         "today of everyone": f"{reverse('opportunities:today')}?of=ALL",
         "list of all": f"{reverse('opportunities:list')}?status=ALL",
+        "list with every column": f"{reverse('opportunities:list')}?status=ALL&columns={','.join(COLUMNS)}",
         "results": f"{reverse('opportunities:search')}?q=e",
         "opportunity": longest.get_absolute_url(),
         "closed opportunity": closed.get_absolute_url(),

@@ -1179,6 +1179,7 @@ def test_each_refusal_names_the_field_it_is_about():
         "NoteRefused": "note",
         "QuoteNeeded": "to",
         "ReasonRefused": "reason",
+        "RoleRefused": "role",
         "SalespersonRefused": "salesperson",
         "StageRefused": "to",
         "ValueRefused": "value",
