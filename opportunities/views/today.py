@@ -97,22 +97,22 @@ def _draw(request: CrmRequest, asked: str, *, status: int = 200) -> HttpResponse
         "figures": _figures(sums, whose),
         "has_open": bool(sums["open"] or sums["not_started"]),
         "this_month_url": list_url(whose, closes="THIS_MONTH"),
-        **_needs(request.user, rows, whose),
+        **_needs(request, rows, whose),
     }
     return page(request, "opportunities/today.html", context, status=status)
 
 
-def _needs(user: User, rows: OpportunityQuerySet, whose: str) -> dict[str, Any]:
+def _needs(request: CrmRequest, rows: OpportunityQuerySet, whose: str) -> dict[str, Any]:
     """The first that need somebody, each with what to do, and how many there are for each reason."""
-    attention = Attention(user)
+    attention = Attention(request.user)
     total, counts = attention.count(rows)
-    lines = attention.first(_with_rights(rows, user), SIZE) if total else []
+    lines = attention.first(_with_rights(rows, request.user), SIZE) if total else []
     return {
         "total": total,
         "counts": [(need, counts[need], list_url(whose, needs=need.value)) for need in Need if counts[need]],
         "has_changes": bool(counts[Need.CHANGED]),
         "since": {"day": timezone.localdate(attention.since), "clock": clock(attention.since)},
-        "lines": [(line, _action(line, attention)) for line in lines],
+        "lines": [(line, _action(line, attention, back=request.get_full_path())) for line in lines],
     }
 
 
@@ -204,25 +204,26 @@ def _sums(rows: OpportunityQuerySet) -> dict[str, Any]:
 # What to do
 
 
-def _action(line: Line, attention: Attention) -> Action | None:
-    """The thing to do about the most pressing reason, for somebody who may."""
+def _action(line: Line, attention: Attention, *, back: str) -> Action | None:
+    """The thing to do about the most pressing reason, for somebody who may; done, one is ``back`` here."""
     row = line.opportunity
+    there: dict[str, Any] = {"next": back}
     if not getattr(row, "is_workable", False):
         return None
     match line.need:
         case Need.OVERDUE:
-            return Action(_("Update estimate"), reverse("opportunities:revise", args=[row.pk]))
+            return Action(_("Update estimate"), reverse("opportunities:revise", args=[row.pk], query=there))
         case Need.SLOW:
-            return _way_on(row, attention)
+            return _way_on(row, attention, there)
         case Need.START:
-            return Action(_("Start"), reverse("opportunities:start", args=[row.pk]))
+            return Action(_("Start"), reverse("opportunities:start", args=[row.pk], query=there))
         case Need.CHANGED:
             return Action(_("Look"), row.get_absolute_url(), is_dialog=False)
         case Need.QUIET:
             return Action(_("Add a note"), reverse("opportunities:note-new", args=[row.pk]))
 
 
-def _way_on(row: Opportunity, attention: Attention) -> Action:
+def _way_on(row: Opportunity, attention: Attention, there: dict[str, Any]) -> Action:
     """To the next stage; from the last one, to the end."""
     stages = [
         stage
@@ -232,8 +233,8 @@ def _way_on(row: Opportunity, attention: Attention) -> Action:
     assert row.stage is not None
     ahead = [stage for stage in reachable_from(stages, row.stage) if stage.position > row.stage.position]
     if not ahead:
-        return Action(_("Close…"), reverse("opportunities:close", args=[row.pk]))
+        return Action(_("Close…"), reverse("opportunities:close", args=[row.pk], query=there))
     return Action(
         _("Move to %(stage)s") % {"stage": ahead[0]},
-        reverse("opportunities:move", args=[row.pk], query={"to": ahead[0].pk}),
+        reverse("opportunities:move", args=[row.pk], query={"to": ahead[0].pk, **there}),
     )

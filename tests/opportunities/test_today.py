@@ -268,6 +268,10 @@ def test_each_once_by_its_most_pressing_reason_then_by_what_it_is_worth(make, ma
     assert html.index("Closing date passed 2 days ago") < html.index("nothing has happened for 33 days")
 
 
+def and_back(name, opportunity):
+    return f"{reverse(f'opportunities:{name}', args=[opportunity.pk])}?next=%2Ftoday%2F"
+
+
 def test_one_action_for_the_most_pressing_reason(make, manager, clock, seller, cycle):
     make_usual(make, 11, seller, cycle)
     second, last = cycle.stages.order_by("position")[1:]
@@ -284,15 +288,15 @@ def test_one_action_for_the_most_pressing_reason(make, manager, clock, seller, c
     actions = {line.opportunity: action for line, action in look(seller).context["lines"]}
 
     assert {row: (action.label, action.url, action.is_dialog) for row, action in actions.items()} == {
-        overdue: ("Update estimate", reverse("opportunities:revise", args=[overdue.pk]), True),
+        overdue: ("Update estimate", and_back("revise", overdue), True),
         changed: ("Look", changed.get_absolute_url(), False),
         slow: (
             "Move to Present",
-            f"{reverse('opportunities:move', args=[slow.pk])}?to={second.pk}",
+            f"{reverse('opportunities:move', args=[slow.pk])}?to={second.pk}&next=%2Ftoday%2F",
             True,
         ),
         quiet: ("Add a note", reverse("opportunities:note-new", args=[quiet.pk]), True),
-        waiting: ("Start", reverse("opportunities:start", args=[waiting.pk]), True),
+        waiting: ("Start", and_back("start", waiting), True),
     }
 
 
@@ -318,7 +322,7 @@ def test_too_long_in_the_last_stage_asks_for_an_end(make, clock, seller, cycle):
         make_slow[5].number: [(Need.SLOW, "1 day in Propose, four in five leave within 0")]
     }
     (_line, action) = response.context["lines"][0]
-    assert action.url == reverse("opportunities:close", args=[make_slow[5].pk])
+    assert action.url == and_back("close", make_slow[5])
 
 
 # Whose
