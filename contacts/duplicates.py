@@ -26,7 +26,8 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 from rapidfuzz import fuzz
 
-from contacts.models import Contact, ContactQuerySet, name_key, stored_phone
+from contacts.models import Contact, ContactQuerySet, stored_phone
+from contacts.names import name_key
 from salespeople.models import User
 
 SHOWN = 5

@@ -4,7 +4,6 @@ A company is a contact of kind COMPANY; a person may belong to one company, or t
 customer: the company, or the person who has none.
 """
 
-import re
 from datetime import date
 from typing import Any
 
@@ -19,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 from phonenumber_field.modelfields import PhoneNumberField
 
+from contacts.names import name_key
 from crm.fields import CodeField, WebsiteField
 from crm.numbering import next_number
 from crm.text import normalised
@@ -30,21 +30,6 @@ LABEL_MARK = " · "  # between number and name
 def all_languages() -> list[tuple[str, str]]:
     """Every language a contact may prefer."""
     return LANGUAGES
-
-
-# What companies add to their name, which says nothing about who they are.
-LEGAL_FORMS = re.compile(
-    r"ab|ag|aps|asbl|as|bvba|bv|corporation|corp|co|cvba|cv|eg|ek|eurl|eu|gie|gmbh|hf|incorporated|inc|kft|kgaa|kg"
-    r"|limited|llc|llp|lp|ltd|mbh|nv|oyj|oy|plc|pte|pty|sarl|sasu|sas|sca|scrl|sa|sl|spa|sp|srl|sro|vof|vzw|zoo"
-    r"|the|company|and"
-)
-
-
-def name_key(name: str) -> str:
-    """A name as duplicates are compared by: “The Été Company N.V.” becomes “ete”; never empty for a name."""
-    words = re.sub(r"[^\w\s]", "", normalised(name.replace("&", " and ").replace("-", " "))).split()
-    telling = [word for word in words if not LEGAL_FORMS.fullmatch(word)]
-    return " ".join(telling or words)[:200]
 
 
 def stored_phone(number: Any) -> str:

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from contacts.models import name_key
+from contacts.names import name_key
 from crm.text import normalised
 
 AT_A_TIME = 1_000
