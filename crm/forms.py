@@ -1,5 +1,6 @@
 """Saving what was typed while others save too."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -34,6 +35,40 @@ class KeyedMultipleChoiceField(forms.ModelMultipleChoiceField[Any]):
                     self.error_messages["invalid_pk_value"], code="invalid_pk_value", params={"pk": key}
                 )
         return super().clean(value)
+
+
+SPACES_AND_SIGNS = re.compile(r"[\s'’€$£%]")  # \s knows the narrow and the unbroken space
+IN_THOUSANDS = re.compile(r"-?[0-9]{1,3}(?:[.,][0-9]{3})+")
+
+
+class TypedDecimalField(forms.DecimalField):
+    """A number as people write it: 1000.50, 1000,50, 1,000.50, 1.000,50 or 1 000.
+
+    What may be a thousand or one (1.000) is refused, since nobody but the person knows.
+    """
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def to_python(self, value: Any) -> Any:
+        """The number, or None. Raises ``ValidationError``."""
+        return super().to_python(_as_a_machine_writes(value) if isinstance(value, str) else value)
+
+
+def _as_a_machine_writes(text: str) -> str:
+    """Digits with a point before the decimals; what makes no sense is left as it is, and refused later."""
+    plain = SPACES_AND_SIGNS.sub("", text)
+    marks = [letter for letter in plain if letter in ".,"]
+    if len(set(marks)) == 2 and marks.count(marks[-1]) == 1:
+        return plain.replace(marks[0], "").replace(marks[-1], ".")
+    if len(marks) > 1:
+        return re.sub(r"[.,]", "", plain) if IN_THOUSANDS.fullmatch(plain) else plain
+    if IN_THOUSANDS.fullmatch(plain) and not plain.startswith("0"):
+        raise ValidationError(
+            _("“%(text)s” may mean two numbers. Write %(large)s or %(small)s."),
+            code="ambiguous",
+            params={"text": text, "large": re.sub(r"[.,]", "", plain), "small": plain[:-1].replace(",", ".")},
+        )
+    return plain.replace(",", ".")
 
 
 def in_one_transaction(view: View[Arguments]) -> View[Arguments]:

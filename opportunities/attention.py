@@ -97,6 +97,10 @@ class Attention:
         """Those of ``rows`` that need somebody for this reason, whatever other reasons they have."""
         return rows.filter(CONDITIONS[need](self))
 
+    def needing_anything(self, rows: OpportunityQuerySet) -> OpportunityQuerySet:
+        """Those of ``rows`` that need somebody, for whatever reason."""
+        return rows.filter(self._any)
+
     def count(self, rows: OpportunityQuerySet) -> tuple[int, dict[Need, int]]:
         """How many of ``rows`` need somebody, and how many for each need, in one query."""
         counts = {need.value: Count("pk", filter=condition) for need, condition in self.conditions.items()}

@@ -1,5 +1,6 @@
 """One form for each operation: it shapes what was typed and calls the operation, which holds the rules."""
 
+from copy import copy
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,11 @@ from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise, StrPromise
 
 from contacts.pickers import ContactChoiceField
+from crm.forms import TypedDecimalField
 from crm.templatetags.kansen import day, money, percent
 from opportunities import operations
 from opportunities.models import (
+    FACTS,
     MOVES,
     Action,
     CloseReason,
@@ -25,6 +28,8 @@ from opportunities.models import (
 from opportunities.operations import Estimate
 from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson, User
+
+CHOSEN = ("to", "offered_for", "outcome")  # decides what a form offers in its other fields
 
 
 def plain(number: Decimal | None) -> str:
@@ -46,16 +51,16 @@ def needed(message: StrPromise) -> dict[str, StrOrPromise]:
     return {"required": message}
 
 
-def amount_field(label: StrOrPromise, message: StrPromise) -> forms.DecimalField:
+def amount_field(label: StrOrPromise, message: StrPromise) -> TypedDecimalField:
     """An amount of money."""
-    return forms.DecimalField(label=label, max_digits=14, decimal_places=2, error_messages=needed(message))
+    return TypedDecimalField(label=label, max_digits=14, decimal_places=2, error_messages=needed(message))
 
 
 class EstimateFields(forms.Form):
     """Value, chance and closing date."""
 
     value = amount_field(gettext_lazy("Estimated value"), operations.VALUE_NEEDED)
-    chance_percent = forms.DecimalField(
+    chance_percent = TypedDecimalField(
         label=gettext_lazy("Chance of success %"),
         max_digits=5,
         decimal_places=2,
@@ -140,8 +145,32 @@ class ChangeForm(forms.Form):
         }
 
     def redraw(self) -> None:
-        """Carry the version there is now, so that the next attempt is made on what the person now sees."""
-        self.data = {**dict(self.data.items()), "seen": str(self.opportunity.version)}
+        """Carry the version there is now, so that the next attempt is made on what the person now sees.
+
+        What was left as it had been offered makes room for what is offered now; what was typed stays.
+        """
+        data = {**dict(self.data.items()), "seen": str(self.opportunity.version)}
+        entry = self.opportunity.entries.filter(sequence=self.cleaned_data["seen"]).first()
+        if entry is not None and entry.sequence != self.opportunity.version:
+            before, now = (_offers(form) for form in (self._drawn_for(entry), self._drawn_for(None)))
+            data |= {name: now[name] for name in before if now.get(name) and data.get(name) == before[name]}
+        self.data = data
+
+    def _drawn_for(self, entry: OpportunityEntry | None) -> "ChangeForm":
+        """This form as it is drawn for the opportunity as it is, or as it was when an entry was the newest."""
+        opportunity = copy(self.opportunity)
+        if entry is not None:
+            opportunity.version, opportunity.changed_on = entry.sequence, entry.changed_on
+            for name in FACTS:
+                setattr(opportunity, name, getattr(entry, name))
+        chosen = {name: self.data[name] for name in CHOSEN if name in self.data}
+        return type(self)(initial=chosen, opportunity=opportunity, user=self.user)
+
+
+def _offers(form: ChangeForm) -> dict[str, str]:
+    """What the fields of a form hold before anybody types, as a browser sends it."""
+    values = {name: form[name].value() for name in form.fields if name not in (*CHOSEN, "seen")}
+    return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
 class StartForm(EstimateFields, ChangeForm):

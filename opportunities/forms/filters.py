@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from contacts.models import Contact
 from crm.dates import PERIODS, period, today
+from crm.forms import TypedDecimalField
 from crm.templatetags.kansen import day, money
 from crm.text import quoted
 from opportunities import columns
@@ -39,6 +40,7 @@ from salespeople.models import Salesperson, Team, User
 OPEN, ALL = "OPEN", "ALL"
 ME, TEAM = "ME", "TEAM"
 PASSED = "PASSED"
+ANYTHING = "ANY"
 LARGEST = Decimal("999999999999.99")
 OF_THE_PAGE = frozenset(
     {"sort", "after", "before", "columns", "view", "chosen", "column"}
@@ -118,8 +120,14 @@ class RowFilter(filters.ModelChoiceFilter):  # type: ignore[misc]
         super().__init__(*args, empty_label=gettext_lazy("All"), **kwargs)
 
 
-def _amount(label: Any, comparison: str) -> filters.NumberFilter:
-    return filters.NumberFilter(
+class AmountFilter(filters.NumberFilter):  # type: ignore[misc]
+    """An amount of money, as people write it."""
+
+    field_class = TypedDecimalField
+
+
+def _amount(label: Any, comparison: str) -> AmountFilter:
+    return AmountFilter(
         label=label,
         field_name="estimated_value",
         lookup_expr=comparison,
@@ -177,7 +185,7 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
     )
     needs = filters.ChoiceFilter(
         label=gettext_lazy("Needs somebody because"),
-        choices=Need.choices,
+        choices=[(ANYTHING, gettext_lazy("Any reason")), *Need.choices],
         empty_label=gettext_lazy("Whether or not"),
         method="needing",
     )
@@ -279,7 +287,7 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         asked = self.form.cleaned_data
         if any(asked.get(name) for name in ("closed", "closed_from", "closed_to", "reason")):
             return tuple(Status)
-        if asked.get("needs") == Need.CHANGED:  # somebody else may have closed it
+        if asked.get("needs") in (ANYTHING, Need.CHANGED):  # somebody else may have closed it
             return tuple(Status)
         return OPEN_STATUSES
 
@@ -380,7 +388,10 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
 
     def needing(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
         """What the page of the day shows for this reason."""
-        return Attention(self.user).needing(queryset, Need(value))
+        attention = Attention(self.user)
+        if value == ANYTHING:
+            return attention.needing_anything(queryset)
+        return attention.needing(queryset, Need(value))
 
     def closed_in(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
         """Closed in a period."""

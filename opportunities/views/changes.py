@@ -182,7 +182,7 @@ def _change(request: CrmRequest, pk: int, form_class: type[ChangeForm]) -> HttpR
     try:
         entry = form.perform()
     except operations.Refused as refusal:
-        opportunity = get_object_or_404(_visible(request), pk=pk)
+        form.opportunity = opportunity = get_object_or_404(_visible(request), pk=pk)
         stale = form.cleaned_data["seen"] != opportunity.version
         if not isinstance(refusal, operations.MovedMeanwhile):
             _refuse(form, refusal)

@@ -21,7 +21,7 @@ from crm.dates import period, today
 from crm.http import CrmRequest, page
 from crm.templatetags.kansen import money
 from opportunities.attention import Attention, Line, Need, clock
-from opportunities.forms.filters import ALL, ME, TEAM, OpportunityFilter
+from opportunities.forms.filters import ALL, ANYTHING, ME, TEAM, OpportunityFilter
 from opportunities.forms.seen import SeenForm
 from opportunities.models import OPEN_STATUSES, Opportunity, OpportunityQuerySet, Status
 from opportunities.operations import reachable_from
@@ -95,7 +95,7 @@ def _draw(request: CrmRequest, asked: str, *, status: int = 200) -> HttpResponse
         "today": today(),
         "drawn_at": drawn_at.isoformat(),
         "figures": _figures(sums, whose),
-        "has_open": bool(sums["open"] or sums["not_started"]),
+        "has_open": bool(sums["open"]),
         "this_month_url": list_url(whose, closes="THIS_MONTH"),
         **_needs(request, rows, whose),
     }
@@ -109,6 +109,7 @@ def _needs(request: CrmRequest, rows: OpportunityQuerySet, whose: str) -> dict[s
     lines = attention.first(_with_rights(rows, request.user), SIZE) if total else []
     return {
         "total": total,
+        "all_url": list_url(whose, needs=ANYTHING),
         "counts": [(need, counts[need], list_url(whose, needs=need.value)) for need in Need if counts[need]],
         "has_changes": bool(counts[Need.CHANGED]),
         "since": {"day": timezone.localdate(attention.since), "clock": clock(attention.since)},
@@ -155,13 +156,14 @@ def _figures(sums: dict[str, Any], whose: str) -> list[Figure]:
         Figure(
             _("Open value"),
             money(sums["value"] or 0),
-            list_url(whose, status=Status.IN_PROGRESS.value, sort="-estimated_value"),
-            _("%(n)d in progress") % {"n": sums["open"]},
+            list_url(whose, sort="-estimated_value"),
+            _("%(n)d open, %(waiting)d of them not started")
+            % {"n": sums["open"], "waiting": sums["not_started"]},
         ),
         Figure(
             _("Weighted value"),
             money(sums["weighted"] or 0),
-            list_url(whose, status=Status.IN_PROGRESS.value, sort="-calculated_value"),
+            list_url(whose, sort="-calculated_value"),
             _("each value times its probability"),
         ),
         Figure(
@@ -182,7 +184,7 @@ def _figures(sums: dict[str, Any], whose: str) -> list[Figure]:
 
 def _sums(rows: OpportunityQuerySet) -> dict[str, Any]:
     """All of them in one query."""
-    running, waiting = Q(status=Status.IN_PROGRESS), Q(status=Status.NOT_STARTED)
+    running, waiting = Q(status__in=OPEN_STATUSES), Q(status=Status.NOT_STARTED)
     won = Q(status=Status.WON)
     last_month, this_month, next_month = (
         period(name, today())[0] for name in ("LAST_MONTH", "THIS_MONTH", "NEXT_MONTH")

@@ -255,6 +255,37 @@ def test_move_after_somebody_else_moved_is_refused_with_what_was_typed(as_seller
     assert untouched(opportunity)
 
 
+def test_what_was_not_typed_follows_somebody_who_was_faster(as_seller, manager, opportunity):
+    drawn = as_seller.get(url("revise", opportunity)).context["form"]
+    posted = {name: str(drawn[name].value() or "") for name in drawn.fields}
+    faster = operations.Estimate(Decimal(150_000), Decimal(60), today() + timedelta(days=90))
+    operations.revise(opportunity=opportunity, estimate=faster, by=manager, on=today())
+
+    response = as_seller.post(url("revise", opportunity), {**posted, "chance_percent": "12"})
+
+    assert response.status_code == 409
+    again = response.context["form"]
+    shown = {name: str(again[name].value()) for name in ("value", "chance_percent", "closes_on")}
+    assert shown == {"value": "150000", "chance_percent": "12", "closes_on": str(faster.closes_on)}
+    posted = {name: str(again[name].value() or "") for name in again.fields}
+    assert as_seller.post(url("revise", opportunity), posted).status_code == 302
+    opportunity.refresh_from_db()
+    assert (opportunity.estimated_value, opportunity.chance_percent) == (150_000, 12)
+
+
+def test_contact_that_was_not_touched_follows_somebody_who_was_faster(as_manager, seller, opportunity):
+    drawn = as_manager.get(url("reassign", opportunity)).context["form"]
+    posted = {name: str(drawn[name].value() or "") for name in drawn.fields}
+    person, colleague = PersonFactory(company=opportunity.contact), SalespersonFactory()
+    operations.reassign(opportunity=opportunity, contact=person, by=seller, on=today())
+
+    response = as_manager.post(url("reassign", opportunity), {**posted, "salesperson": colleague.pk})
+
+    again = response.context["form"]
+    assert (response.status_code, again["contact"].value()) == (409, person.label)
+    assert str(again["salesperson"].value()) == str(colleague.pk)
+
+
 def test_move_after_somebody_closed_it_says_so(as_seller, manager, opportunity, lost_reason):
     seen = opportunity.version
     operations.close(opportunity=opportunity, outcome="LOST", reason=lost_reason, by=manager, on=today())

@@ -454,7 +454,7 @@ def test_figures_are_the_sums_of_the_lists_they_open(make, seller, clock, salesp
     figures = {figure.label: figure for figure in look(seller).context["figures"]}
 
     assert [(figure.label, figure.value, figure.note) for figure in figures.values()] == [
-        ("Open value", "€50,000", "2 in progress"),
+        ("Open value", "€57,000", "4 open, 2 of them not started"),
         ("Weighted value", "€5,000", "each value times its probability"),  # 50 % of 20 %
         ("Not started", "2", "€7,000 estimated"),
         ("Won this month", "€120", "€3 in the whole of last month"),
@@ -464,12 +464,26 @@ def test_figures_are_the_sums_of_the_lists_they_open(make, seller, clock, salesp
         rows = Opportunity.objects.filter(number__in=listed(seller, url))
         return sum(filter(None, rows.values_list(field, flat=True)))
 
-    assert total(figures["Open value"].url, "estimated_value") == 50_000
+    assert total(figures["Open value"].url, "estimated_value") == 57_000
     assert total(figures["Weighted value"].url, "calculated_value") == 5_000
     assert len(listed(seller, figures["Not started"].url)) == 2
     assert total(figures["Not started"].url, "estimated_value") == 7_000
     assert total(figures["Won this month"].url, "calculated_value") == 120
     assert total(figures["Won this month"].note_url, "calculated_value") == 3
+
+
+def test_all_that_need_somebody_open_as_one_list(make, manager, clock, seller):
+    make(description="Overdue"), make(description="Waiting", started=False)
+    days_later(clock, 40)
+    changed = make(description="Changed")
+    change(changed, manager)
+    make(description="Nothing wrong")
+
+    response = look(seller)
+
+    listed_now = listed(seller, response.context["all_url"])
+    assert len(listed_now) == response.context["total"] == 3
+    assert set(listed_now) == set(needs(response))
 
 
 def test_figures_without_anything_are_nought(seller, clock):
