@@ -289,7 +289,10 @@ def changes(before: Facts | None, after: Facts) -> list[Change]:
         key = name if kind != "text" else f"{name}_id"
         old_key, new_key = getattr(before, key, None), getattr(after, key)
         if old_key != new_key and (before is not None or kind != "text"):
-            found.append(Change(label, kind, getattr(before, name, None), getattr(after, name)))
+            old, new = getattr(before, name, None), getattr(after, name)
+            if getattr(after, "action", "") == Action.MERGED:  # both may have the same name
+                old, new = (contact and contact.label for contact in (old, new))
+            found.append(Change(label, kind, old, new))
     if after.status == Status.WON and (before is None or before.status != Status.WON):
         found.insert(0, Change(_("Sale"), "money", None, after.calculated_value))
     return found

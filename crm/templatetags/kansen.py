@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from babel import Locale
@@ -32,12 +32,17 @@ def reader_locale() -> Locale:
         return Locale("en", "GB")
 
 
+def _to_cents(value: Decimal | int) -> Decimal:
+    """To two decimals, a half upwards, as people round."""
+    return Decimal(value).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
 @register.filter
 def money(value: Decimal | int | None) -> str:
     """An amount with its currency, grouped; cents only when there are any; nothing for no amount."""
     if value is None or value == "":
         return ""
-    cents = round(Decimal(value), 2)
+    cents = _to_cents(value)
     whole = cents == cents.to_integral_value()
     locale = reader_locale()
     pattern = locale.currency_formats["standard"].pattern
@@ -57,7 +62,7 @@ def percent(value: Decimal | int | None) -> str:
     """A percentage with the decimals that carry meaning, at most two; nothing for no percentage."""
     if value is None or value == "":
         return ""
-    return f"{format_decimal(round(Decimal(value), 2), format='0.##', locale=reader_locale())}{NBSP}%"
+    return f"{format_decimal(_to_cents(value), format='0.##', locale=reader_locale())}{NBSP}%"
 
 
 @register.filter

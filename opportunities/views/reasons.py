@@ -15,18 +15,16 @@ from crm.forms import saved
 from crm.http import CrmRequest, dialog, done
 from crm.seen import kept, status_of
 from opportunities.forms.reasons import CloseReasonForm
-from opportunities.models import CloseReason, OpportunityEntry, Outcome
+from opportunities.models import CloseReason, Opportunity, OpportunityEntry, Outcome
 
 
 @require_GET
 @readers_only
 def reason_list(request: CrmRequest) -> HttpResponse:
-    """The reasons for won and those for lost, with how often each was given."""
-    uses = dict(
-        OpportunityEntry.objects.filter(close_reason__isnull=False)
-        .values_list("close_reason")
-        .annotate(count=Count("opportunity", distinct=True))
-    )
+    """The reasons for won and those for lost, with how many of the opportunities one sees were closed for each."""
+    visible = Opportunity.objects.visible_to(request.user)
+    closed = visible.closed().order_by().values_list("close_reason")
+    uses = dict(closed.annotate(count=Count("pk")))
     groups: dict[str, list[tuple[CloseReason, int]]] = {outcome.value: [] for outcome in Outcome}
     for reason in CloseReason.objects.order_by("-is_active", "description", "pk"):
         groups[reason.outcome].append((reason, uses.get(reason.pk, 0)))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from crm.forms import is_key
@@ -81,19 +82,21 @@ def _built_in(asked: OpportunityFilter, base_url: str, *, is_marked: bool) -> It
     for name in OF_A_VIEW:
         filters.pop(name, None)
     now = kept(filters)
-    for label, query in _questions(asked.user):
+    for label, query in _questions(asked.user, with_closed=base_url == reverse("opportunities:list")):
         address = query or OPEN_ONES
         yield Tab(label, f"{base_url}?{address}", is_marked and now == query)
 
 
-def _questions(user: User) -> Iterator[tuple[str, str]]:
+def _questions(user: User, *, with_closed: bool) -> Iterator[tuple[str, str]]:
+    """What everybody asks; a board holds nothing that is closed."""
     own = user.own_salesperson
     yield _("Open"), ""
     if own is not None:
         yield _("Mine"), f"whose={ME}"
     yield _("Closing this month"), "closes=THIS_MONTH"
     yield _("Overdue"), f"closes={PASSED}"
-    yield _("Won this quarter"), f"status={Status.WON}&closed=THIS_QUARTER"
+    if with_closed:
+        yield _("Won this quarter"), f"status={Status.WON}&closed=THIS_QUARTER"
     if own is not None and (own.team_id is not None or user.is_manager()):
         yield _("My team"), f"whose={TEAM}"
 

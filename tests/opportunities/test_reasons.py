@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from opportunities import operations
 from opportunities.models import CloseReason, Outcome
 from salespeople.models import Role
 from tests.factories import (
@@ -68,6 +69,15 @@ def test_list_groups_reasons_by_outcome_and_counts_their_use(viewer):
     assert "Retired" in content
     assert NEW not in content
     assert edit_url(lost) not in content
+
+
+def test_list_counts_no_closing_that_was_taken_back(viewer):
+    opportunity = lost_opportunity()
+    reason = opportunity.close_reason
+    by = opportunity.entries.newest_first()[0].recorded_by
+    operations.reopen(opportunity=opportunity, note="They called", by=by, on=opportunity.changed_on)
+
+    assert (reason.description, 0) in grouped(viewer.get(LIST))["LOST"]
 
 
 def test_list_offers_managers_the_buttons(manager):
