@@ -17,6 +17,10 @@ class InteractionsFollow:
         """How many name the contact."""
         return [_count(Interaction.objects.filter(contact=contact).count(), contact.get_absolute_url())]
 
+    def is_hidden(self, contact: Contact, user: User) -> bool:
+        """Never by itself: what is said is seen with the contact or the opportunity it is about."""
+        return False
+
     def hold(self, contact: Contact) -> None:
         """Lock them."""
         rows = Interaction.objects.filter(contact=contact).order_by("pk")

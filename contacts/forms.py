@@ -267,7 +267,7 @@ class PersonForm(ContactForm):
 
     def save(self, commit: bool = True) -> Contact:
         """A company that was merged meanwhile is the one that carries on; its row is locked until this is stored."""
-        if self.instance.company_id is not None:
+        if self.instance.company_id is not None and "company" in self.changed_data:
             self.instance.company = Contact.objects.locked().carrying_on(self.instance.company_id)
         return super().save(commit)
 

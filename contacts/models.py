@@ -21,7 +21,7 @@ from phonenumber_field.modelfields import PhoneNumberField
 from contacts.names import name_key
 from crm.fields import CodeField, WebsiteField
 from crm.numbering import next_number
-from crm.text import normalised
+from crm.text import normalised, words_of
 from salespeople.models import Salesperson, User
 
 LABEL_MARK = " · "  # between number and name
@@ -132,7 +132,7 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     def matching(self, text: str) -> "ContactQuerySet":
         """Those in which every word of a search occurs: in the name, number, e-mail address or company."""
         found = self
-        for word in dict.fromkeys(normalised(text).split()):
+        for word in words_of(text):
             found = found.having(Q(search_text__contains=word))
         return found
 
@@ -367,10 +367,11 @@ class Contact(models.Model):
     def make_customer(self, *, on: date) -> "Contact":
         """Make this contact a customer since ``on`` unless it is one; the number comes from its own series.
 
-        The row is locked, so two sales closed at one moment give one number. Returns the contact as it is stored.
+        The row is locked, so two sales closed at one moment give one number; of a contact that was merged meanwhile
+        the one that carries on becomes the customer. Returns that contact as it is stored.
         """
         with transaction.atomic():
-            locked = Contact.objects.select_for_update().get(pk=self.pk)
+            locked = Contact.objects.locked().carrying_on(self.pk)
             if not locked.is_customer:
                 locked.customer_number = next_number("CU")
                 locked.customer_since = on

@@ -102,6 +102,9 @@ class Follower(Protocol):
     def counts(self, contact: Contact) -> list[Count]:
         """How much hangs on a contact."""
 
+    def is_hidden(self, contact: Contact, user: User) -> bool:
+        """Whether something hangs on a contact that the user does not see."""
+
     def hold(self, contact: Contact) -> None:
         """Lock what hangs on a contact."""
 
@@ -116,6 +119,17 @@ class Follower(Protocol):
 
 
 _followers: dict[str, Follower] = {}
+
+
+def _hold(contact: Contact) -> None:
+    """Lock what hangs on a contact, from the highest app down: who deletes an opportunity locks in that order too."""
+    for follower in reversed(_followers.values()):
+        follower.hold(contact)
+
+
+def is_partly_hidden(contact: Contact, user: User) -> bool:
+    """Whether something would move that the user does not see."""
+    return any(follower.is_hidden(contact, user) for follower in _followers.values())
 
 
 def on_merge(follower: Follower) -> None:
@@ -230,8 +244,7 @@ def merge(
     not chosen stays with the merged row, so that an import finds it there. Raises ``CannotMerge`` or
     ``ChangedMeanwhile``.
     """
-    for follower in _followers.values():
-        follower.hold(merged)
+    _hold(merged)
     kept, merged = _locked(kept, merged)
     check_mergeable(kept, merged)
     if seen is not None and seen != look(kept, merged).mark:
@@ -402,8 +415,7 @@ def unmerge(*, merge: ContactMerge, by: User, seen: str | None = None) -> list[s
 
     Raises ``CannotUnmerge`` or ``ChangedMeanwhile``.
     """
-    for follower in _followers.values():
-        follower.hold(merge.kept)
+    _hold(merge.kept)
     kept, merged = _locked(merge.kept, merge.merged)
     merge = ContactMerge.objects.select_for_update().get(pk=merge.pk)
     merge.kept, merge.merged = kept, merged

@@ -8,6 +8,14 @@ from typing import Any
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
 
 
+MOST_WORDS = 8  # of a search that are looked for
+
+
+def words_of(text: str) -> list[str]:
+    """The different words of a search, comparable; no more than a search needs."""
+    return list(dict.fromkeys(normalised(text).split()))[:MOST_WORDS]
+
+
 def normalised(text: str) -> str:
     """Lower case, without accents, with single spaces: “Hôtel  ÉTOILE” becomes “hotel etoile”."""
     folded = unicodedata.normalize("NFKD", text.casefold()).translate(LETTERS)

@@ -32,6 +32,11 @@ class OpportunitiesFollow:
             _involved(involved),
         ]
 
+    def is_hidden(self, contact: Contact, user: User) -> bool:
+        """Whether an opportunity of the contact, or one in which it is involved, is out of the user's sight."""
+        theirs = Opportunity.objects.with_contact(contact)
+        return theirs.exclude(pk__in=Opportunity.objects.visible_to(user).values("pk")).exists()
+
     def hold(self, contact: Contact) -> None:
         """Lock the opportunities that are with the contact, or in which it is involved."""
         involved = OpportunityContact.objects.filter(contact=contact).values("opportunity")

@@ -369,6 +369,7 @@ def create(
     ``ValueRefused``, ``ChanceRefused``, ``ClosingDateRefused``, ``ExternalIdRefused`` or ``NoteRefused``.
     """
     with _transaction(dry_run):
+        number = "" if dry_run else next_number("OP")  # before any contact is locked, as everybody does
         description = _checked_description(description)
         contact = _usable_contact(contact, dry_run=dry_run)
         salesperson = _assignable_salesperson(salesperson)
@@ -379,7 +380,7 @@ def create(
         _check_given_estimate(estimate, on)
         _check_external_id(external_id)
         opportunity = Opportunity(
-            number="" if dry_run else next_number("OP"),
+            number=number,
             external_id=external_id,
             description=description,
             priority=Priority(priority),

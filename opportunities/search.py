@@ -20,13 +20,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from contacts.models import Contact, ContactQuerySet
-from crm.text import normalised
+from crm.text import normalised, words_of
 from opportunities import similarity
 from opportunities.models import CLOSED_STATUSES, Opportunity, OpportunityEntry, OpportunityQuerySet
 from salespeople.models import User
 
 MOST_LETTERS = 100  # what the search of the lists takes, too
-MOST_WORDS = 8
 LEAST_LETTERS = 2
 HANDFUL = 3  # with fewer found, similar ones are welcome
 ENTRIES_READ = 60  # of one's own, to find what one worked on last
@@ -52,7 +51,7 @@ class Question:
     @cached_property
     def words(self) -> list[str]:
         """The different words, comparable; none when there is no word worth looking for."""
-        words = list(dict.fromkeys(normalised(self.text).split()))[:MOST_WORDS]
+        words = words_of(self.text)
         return words if any(len(word) >= LEAST_LETTERS for word in words) else []
 
     @cached_property

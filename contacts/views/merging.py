@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,6 +16,7 @@ from contacts.duplicates import duplicates_of
 from contacts.forms import MergeForm, OtherContactForm, form_for
 from contacts.models import Contact, ContactKind, ContactMerge
 from crm.access import sellers_only
+from crm.forms import is_key
 from crm.http import CrmRequest, dialog
 
 TYPED_AS_READ = {
@@ -46,11 +48,14 @@ def choose_other(request: CrmRequest, pk: int) -> HttpResponse:
 @sellers_only
 def merge_contacts(request: CrmRequest, pk: int, other: int) -> HttpResponse:
     """Both side by side; a POST makes one of them, the first, with what was chosen."""
+    if not (is_key(str(pk)) and is_key(str(other))):
+        raise Http404
     visible = Contact.objects.visible_to(request.user).with_names().in_bulk([pk, other])
     for key in (pk, other):
         if key not in visible:
             return to_the_one_that_carries_on(request, key)
     kept, merged = visible[pk], visible[other]
+    _refuse_the_unseen(request, kept, merged)
     try:
         operations.check_mergeable(kept, merged)
     except operations.Refused as refusal:
@@ -113,11 +118,14 @@ def _refused(
 @sellers_only
 def undo_merge(request: CrmRequest, pk: int, merge: int) -> HttpResponse:
     """What undoing would bring back and what it would leave; a POST does it."""
+    if not (is_key(str(pk)) and is_key(str(merge))):
+        raise Http404
     done = get_object_or_404(
         ContactMerge.objects.select_related("kept", "merged", "made_by"), pk=merge, kept=pk
     )
     if not _may_see(request, done):
         raise Http404
+    _refuse_the_unseen(request, done.kept, done.merged)
     context: dict[str, Any] = {"merge": done, "kept": done.kept, "merged": done.merged}
     status, mark = 200, request.POST.get("seen", "")
     try:
@@ -140,6 +148,15 @@ def undo_merge(request: CrmRequest, pk: int, merge: int) -> HttpResponse:
     except operations.Refused as refusal:
         status, context["refusal"] = max(status, 422), refusal.message
     return render(request, "contacts/contact_merge_undo.html", context, status=status)
+
+
+def _refuse_the_unseen(request: CrmRequest, *contacts: Contact) -> None:
+    """A salesperson moves nothing, and learns of nothing, that belongs to others and is out of sight."""
+    user = request.user
+    if not user.is_manager() and any(operations.is_partly_hidden(contact, user) for contact in contacts):
+        raise PermissionDenied(
+            _("Some of what hangs on these contacts is not yours to see. Ask a sales manager to do it.")
+        )
 
 
 def _to_contact(request: CrmRequest, contact: Contact) -> HttpResponse:

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from contacts.models import Contact
-from crm.text import normalised
+from crm.text import words_of
 from opportunities.models.facts import (
     CLOSED_STATUSES,
     FACT_LAWS,
@@ -71,7 +71,7 @@ class OpportunityQuerySet(GuardedQuerySet):
     def matching(self, text: str) -> "OpportunityQuerySet":
         """Those in which every word of a search occurs: in the number, the description, the contact or the company."""
         found = self
-        for word in dict.fromkeys(normalised(text).split()):
+        for word in words_of(text):
             found = found.having(Q(search_text__contains=word))
         return found
 

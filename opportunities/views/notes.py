@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -143,7 +144,10 @@ def _kept(form: InteractionForm, about: dict[str, Any], by: User) -> Interaction
     note.recorded_by = by
     for name, value in about.items():
         setattr(note, name, value)
-    note.save()
+    with transaction.atomic():
+        if note.contact is not None:  # one that was merged meanwhile carries on in another
+            note.contact = Contact.objects.locked().carrying_on(note.contact.pk)
+        note.save()
     return note
 
 

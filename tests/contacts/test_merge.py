@@ -654,3 +654,48 @@ def test_companies_and_persons_have_labels_for_all_parts():
     for part in [*operations.PARTS, "customer", "privacy"]:
         assert operations.part_label(part)
     assert set(ContactKind.values) == {"COMPANY", "PERSON"}
+
+
+# Out of sight ----------------------------------------------------------------------------------------------------
+
+
+def test_nobody_moves_or_counts_what_they_do_not_see(settings, client, seller, kept, merged, by):
+    settings.VISIBILITY = "own"
+    OpportunityFactory(contact=merged)
+    done = operations.merge(kept=CompanyFactory(), merged=CompanyFactory(), chosen={}, by=by)
+    OpportunityFactory(contact=done.kept)
+
+    for url in (merge_url(kept, merged), merge_url(merged, kept), undo_url(done)):
+        for answer in (client.get(url), client.post(url)):
+            assert answer.status_code == 403
+            assert "Ask a sales manager to do it." in answer.content.decode()
+            assert "1 opportunity" not in answer.content.decode()
+
+    assert fresh(merged).merged_into is None
+    assert fresh(done).undone_at is None
+
+
+def test_what_one_sees_moves_as_ever(settings, client, seller, kept, merged):
+    settings.VISIBILITY = "own"
+    OpportunityFactory(contact=merged, salesperson=seller.salesperson)
+
+    client.post(merge_url(kept, merged), form_of(client, merge_url(kept, merged)))
+
+    assert fresh(merged).merged_into == kept
+
+
+@pytest.mark.parametrize("key", [2**63, 10**30])
+def test_keys_that_no_contact_has_are_not_found(client, seller, kept, key):
+    for url in (f"/contacts/{kept.pk}/merge/{key}/", f"/contacts/{key}/merge/{kept.pk}/"):
+        assert client.get(url).status_code == 404
+    for url in (f"/contacts/{kept.pk}/unmerge/{key}/", f"/contacts/{key}/unmerge/1/"):
+        assert client.post(url).status_code == 404
+
+
+def test_the_one_that_carries_on_becomes_the_customer(by, kept, merged):
+    operations.merge(kept=kept, merged=merged, chosen={}, by=by)
+
+    customer = merged.make_customer(on=date(2026, 3, 23))
+
+    assert customer == kept
+    assert (fresh(kept).is_customer, fresh(merged).is_customer) == (True, False)
