@@ -21,7 +21,8 @@ from test import BIN, ROOT, free_port, install, install_command, packages_missin
 
 PICTURES = ROOT / "docs" / "pictures"
 DESKTOP, PHONE = {"width": 1360, "height": 860}, {"width": 360, "height": 740}
-CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--lang=en-GB"]
+PAGES = {"today": "/today/", "board": "/board/", "list": "/opportunities/?whose=ME", "opportunity": ""}
 SECONDS_TO_START = 30
 LAUNCHES = ("chromium", "google-chrome")
 
@@ -96,14 +97,9 @@ def busiest(page: Page) -> str:
 
 
 def look(page: Page, kind: str, opportunity: str) -> None:
-    """The pages that somebody lives in."""
-    for name, path in (
-        ("today", "/today/"),
-        ("board", "/board/"),
-        ("list", "/opportunities/?whose=ME"),
-        ("opportunity", opportunity),
-    ):
-        page.goto(path)
+    """The pages that somebody lives in; ``kind`` says in the name of the picture what is special about them."""
+    for name, path in PAGES.items():
+        page.goto(path or opportunity)
         take(page, f"{name}{kind}")
 
 
@@ -120,7 +116,7 @@ def main() -> None:
         opportunity = busiest(page)
         look(page, "", opportunity)
         page.get_by_role("link", name=re.compile("^Move to")).first.click()
-        page.get_by_role("dialog").get_by_role("button", name=re.compile("^Move")).wait_for()
+        page.get_by_role("dialog").locator("#preview > *").first.wait_for()
         take(page, "move")
         page.goto("/today/")
         page.keyboard.press("Control+k")
@@ -128,7 +124,8 @@ def main() -> None:
         page.get_by_role("option").first.wait_for()
         take(page, "search")
         dark = signed_in(browser, address, email, password, viewport=DESKTOP, color_scheme="dark")
-        look(dark, "-dark", opportunity)
+        dark.goto("/board/")
+        take(dark, "board-dark")
         phone = signed_in(browser, address, email, password, viewport=PHONE, has_touch=True)
         look(phone, "-phone", opportunity)
         browser.close()
