@@ -96,6 +96,7 @@ def move_card(request: CrmRequest, pk: int) -> HttpResponse:
     form = CardForm(request.POST)
     if not form.is_valid():
         return _answer(request, pk, refusal=form.mistake, status=422)
+    before = operations.present_estimate(opportunity)
     try:
         entry = form.perform(opportunity, by=request.user)
     except operations.Refused as refusal:
@@ -107,7 +108,7 @@ def move_card(request: CrmRequest, pk: int) -> HttpResponse:
     undo_url = ""
     if "undo" in allowed(request.user, opportunity):
         undo_url = _with_next(request, reverse("opportunities:undo", args=[pk]))
-    return _answer(request, pk, message=_done_message(opportunity, entry), undo_url=undo_url)
+    return _answer(request, pk, message=_done_message(opportunity, entry, before), undo_url=undo_url)
 
 
 def _answer(request: CrmRequest, pk: int, *, status: int = 200, **said: str) -> HttpResponse:
@@ -182,13 +183,18 @@ def _ask_url(request: CrmRequest, opportunity: Opportunity, to: int) -> str:
     return _with_next(request, reverse("opportunities:move", args=[opportunity.pk]), to=to)
 
 
-def _done_message(opportunity: Opportunity, entry: OpportunityEntry) -> str:
+def _done_message(opportunity: Opportunity, entry: OpportunityEntry, before: operations.Estimate) -> str:
+    """What happened, with the chance and date that the new stage brought beside those of before."""
     return _("%(what)s: %(did)s. Chance %(chance)s, close date %(day)s.") % {
         "what": opportunity.description,
         "did": entry.headline[:1].lower() + entry.headline[1:],
-        "chance": percent(entry.chance_percent),
-        "day": day(entry.estimated_close_on),
+        "chance": _now_and_before(percent(entry.chance_percent), percent(before.chance_percent)),
+        "day": _now_and_before(day(entry.estimated_close_on), day(before.closes_on)),
     }
+
+
+def _now_and_before(now: str, before: str) -> str:
+    return _("%(now)s (was %(before)s)") % {"now": now, "before": before} if before not in ("", now) else now
 
 
 def _address_of_cycle(asked: BoardFilter) -> str:

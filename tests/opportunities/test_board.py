@@ -1,5 +1,6 @@
 """The board: columns and their sums, pages of cards, who may move what, and a card put into another column."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -561,6 +562,17 @@ def test_moving_needs_the_right(as_viewer, as_seller, opportunity, cycle, settin
     assert other.description not in hidden.content.decode()
     assert place_of(other) == other.stage
     assert as_seller.get(reverse("opportunities:board-move", args=[opportunity.pk])).status_code == 405
+
+
+def test_a_move_says_what_the_stage_changed(as_seller, opportunity, cycle):
+    present = stage(cycle, "Present")
+    present.chance_percent, present.close_in = Decimal(75), "3M"
+    present.save()
+
+    html = move(as_seller, opportunity, present).content.decode()
+
+    assert "Chance 75\N{NO-BREAK SPACE}% (was 50\N{NO-BREAK SPACE}%), close date" in html
+    assert re.search(r"close date \S+ \w+ \d{4} \(was \S+ \w+ \d{4}\)", html)
 
 
 def test_without_htmx_a_move_comes_back_to_the_board_with_a_message(as_seller, opportunity, cycle):
