@@ -39,6 +39,7 @@ PHONE = {"width": 360, "height": 740}
 EXPECTED_ANSWER = re.compile(
     r"Failed to load resource: the server responded with a status of (403|404|409|422)"
 )
+LEFT_BEHIND = re.compile("htmx:(sendAbort|afterRequest), ")  # the page was left while a request was under way
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -114,6 +115,7 @@ def problems(context):
     def on_console(message):
         url = message.location["url"]
         is_expected = EXPECTED_ANSWER.match(message.text) and settings.STATIC_URL not in url
+        is_expected = is_expected or LEFT_BEHIND.match(message.text)
         if message.type == "error" and not is_expected:
             found.append(f"console: {message.text} ({url})")
 
