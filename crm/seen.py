@@ -50,8 +50,10 @@ class Memory:
     at: datetime
 
 
-def plain(value: Decimal) -> str:
-    """A decimal number without needless zeros."""
+def plain(value: Decimal | None) -> str:
+    """A number as one types it, 50 instead of 50.00; nothing for none."""
+    if value is None:
+        return ""
     return f"{value.normalize():f}" if value else "0"
 
 

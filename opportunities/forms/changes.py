@@ -2,7 +2,6 @@
 
 from copy import copy
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -12,6 +11,7 @@ from django_stubs_ext import StrOrPromise, StrPromise
 
 from contacts.pickers import ContactChoiceField
 from crm.forms import TypedDecimalField
+from crm.seen import Texts, merge, plain
 from crm.templatetags.kansen import day, money, percent
 from opportunities import operations
 from opportunities.models import (
@@ -30,11 +30,6 @@ from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson, User
 
 CHOSEN = ("to", "offered_for", "outcome")  # decides what a form offers in its other fields
-
-
-def plain(number: Decimal | None) -> str:
-    """A number as one types it: 50 instead of 50.00."""
-    return "" if number is None else f"{number.normalize():f}"
 
 
 class DateInput(forms.DateInput):
@@ -152,8 +147,9 @@ class ChangeForm(forms.Form):
         data = {**dict(self.data.items()), "seen": str(self.opportunity.version)}
         entry = self.opportunity.entries.filter(sequence=self.cleaned_data["seen"]).first()
         if entry is not None and entry.sequence != self.opportunity.version:
-            before, now = (_offers(form) for form in (self._drawn_for(entry), self._drawn_for(None)))
-            data |= {name: now[name] for name in before if now.get(name) and data.get(name) == before[name]}
+            before, now = _offers(self._drawn_for(entry)), _offers(self._drawn_for(None))
+            typed = {name: text for name, text in data.items() if now.get(name)}
+            data |= merge(typed, before=before, now=now)
         self.data = data
 
     def _drawn_for(self, entry: OpportunityEntry | None) -> "ChangeForm":
@@ -167,7 +163,7 @@ class ChangeForm(forms.Form):
         return type(self)(initial=chosen, opportunity=opportunity, user=self.user)
 
 
-def _offers(form: ChangeForm) -> dict[str, str]:
+def _offers(form: ChangeForm) -> Texts:
     """What the fields of a form hold before anybody types, as a browser sends it."""
     values = {name: form[name].value() for name in form.fields if name not in (*CHOSEN, "seen")}
     return {name: "" if value is None else str(value) for name, value in values.items()}
