@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from activities.models import Interaction
 from contacts.models import Contact
@@ -14,6 +16,7 @@ from salespeople.models import Salesperson, User
 
 SALESPERSON_MAY = frozenset({"start", "move", "revise", "close", "reassign", "describe", "involve", "note"})
 MANAGER_MAY = SALESPERSON_MAY | {"reopen", "undo", "delete"}
+NOT_YOURS = gettext_lazy("This needs the salesperson it belongs to, or a sales manager of the team.")
 
 
 def allowed(user: User, opportunity: Opportunity) -> frozenset[str]:
@@ -34,6 +37,12 @@ def allowed(user: User, opportunity: Opportunity) -> frozenset[str]:
     if timezone.localdate(newest.recorded_at) == today() or not opportunity.is_closed:
         return SALESPERSON_MAY | {"undo"}
     return SALESPERSON_MAY
+
+
+def require(operation: str, may: frozenset[str]) -> None:
+    """Refuse a page about an operation that is not among those ``allowed``. Raises ``PermissionDenied``."""
+    if operation not in may:
+        raise PermissionDenied(NOT_YOURS)
 
 
 def may_note_on(user: User, contact: Contact) -> bool:

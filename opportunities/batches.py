@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from opportunities import operations
-from opportunities.access import allowed
+from opportunities.access import NOT_YOURS, allowed
 from opportunities.models import (
     Batch,
     BatchAction,
@@ -454,7 +454,7 @@ def _make(change: Change, item: BatchItem, *, by: User, dry_run: bool = False) -
     """Call the operation for one, if the person may."""
     opportunity = item.opportunity
     if not change.is_allowed(opportunity, by):
-        raise NoRight(_("This needs the salesperson it belongs to, or a manager of the team."))
+        raise NoRight(NOT_YOURS)
     return change.make(
         opportunity,
         by=by,

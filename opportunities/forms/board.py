@@ -129,6 +129,3 @@ class CardForm(forms.Form):
 
 
 CARD_NOT_THERE = gettext_lazy("This opportunity is not there any more.")
-CARD_OF_SOMEBODY_ELSE = gettext_lazy(
-    "This needs the salesperson it belongs to, or a sales manager of the team."
-)

@@ -15,9 +15,9 @@ from crm.access import readers_only
 from crm.http import CrmRequest, page
 from crm.templatetags.kansen import day, percent
 from opportunities import operations
-from opportunities.access import allowed
+from opportunities.access import NOT_YOURS, allowed
 from opportunities.board import Board, ways_on
-from opportunities.forms.board import CARD_NOT_THERE, CARD_OF_SOMEBODY_ELSE, BoardFilter, CardForm
+from opportunities.forms.board import CARD_NOT_THERE, BoardFilter, CardForm
 from opportunities.forms.filters import kept
 from opportunities.models import Opportunity, OpportunityEntry, OpportunityQuerySet
 from opportunities.views.tabs import Tabs, tabs_for
@@ -92,7 +92,7 @@ def move_card(request: CrmRequest, pk: int) -> HttpResponse:
     if opportunity is None:
         return _answer(request, pk, refusal=str(CARD_NOT_THERE), status=404)
     if "move" not in allowed(request.user, opportunity):
-        return _answer(request, pk, refusal=str(CARD_OF_SOMEBODY_ELSE), status=403)
+        return _answer(request, pk, refusal=str(NOT_YOURS), status=403)
     form = CardForm(request.POST)
     if not form.is_valid():
         return _answer(request, pk, refusal=form.mistake, status=422)

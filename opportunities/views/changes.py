@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -13,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from crm.access import readers_only
 from crm.http import CrmRequest, dialog, done, next_url, page
 from opportunities import operations
-from opportunities.access import allowed
+from opportunities.access import allowed, require
 from opportunities.forms.changes import (
     ChangeForm,
     CloseForm,
@@ -244,6 +243,5 @@ def _visible(request: CrmRequest) -> Any:
 def _workable(request: CrmRequest, pk: int, operation: str) -> Opportunity:
     """The opportunity, if the user sees it (else 404) and may do this with it (else 403)."""
     opportunity: Opportunity = get_object_or_404(_visible(request), pk=pk)
-    if operation not in allowed(request.user, opportunity):
-        raise PermissionDenied(_("This needs the salesperson it belongs to, or a sales manager of the team."))
+    require(operation, allowed(request.user, opportunity))
     return opportunity

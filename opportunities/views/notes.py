@@ -19,7 +19,7 @@ from contacts.models import Contact
 from crm.access import readers_only
 from crm.forms import in_one_transaction, to_change
 from crm.http import CrmRequest, dialog, done, next_url
-from opportunities.access import allowed, allowed_to_change, may_note_on
+from opportunities.access import allowed, allowed_to_change, may_note_on, require
 from opportunities.models import Opportunity
 from opportunities.timeline import Show
 from opportunities.views.timeline import Panel, draw, new_form, panel_of_contact, panel_of_opportunity
@@ -35,8 +35,7 @@ def new_note(request: CrmRequest, pk: int) -> HttpResponse:
     """Note something about an opportunity."""
     opportunity = get_object_or_404(Opportunity.objects.visible_to(request.user), pk=pk)
     may = allowed(request.user, opportunity)
-    if "note" not in may:
-        raise PermissionDenied(_("This needs the salesperson it belongs to, or a sales manager of the team."))
+    require("note", may)
 
     def panel(form: InteractionForm | None) -> Panel:
         show = Show.NOTES if request.GET.get("show") == Show.NOTES else Show.ALL

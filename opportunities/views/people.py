@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
@@ -15,7 +14,7 @@ from crm.access import readers_only
 from crm.forms import is_key
 from crm.http import CrmRequest, dialog, done
 from opportunities import operations
-from opportunities.access import allowed
+from opportunities.access import allowed, require
 from opportunities.forms.people import InvolveForm, RoleForm
 from opportunities.models import ContactRole, Opportunity, OpportunityContact
 from salespeople.models import User
@@ -117,8 +116,7 @@ def _around(opportunity: Opportunity) -> dict[str, str]:
 def _workable(request: CrmRequest, pk: int) -> Opportunity:
     """The opportunity, if the user sees it (else 404) and may say who is involved (else 403)."""
     opportunity: Opportunity = get_object_or_404(Opportunity.objects.visible_to(request.user), pk=pk)
-    if "involve" not in allowed(request.user, opportunity):
-        raise PermissionDenied(_("This needs the salesperson it belongs to, or a sales manager of the team."))
+    require("involve", allowed(request.user, opportunity))
     return opportunity
 
 

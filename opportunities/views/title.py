@@ -1,6 +1,5 @@
 """The heading of an opportunity's page, which turns into a field, and the menu of its priority."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -9,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 from crm.access import readers_only
 from crm.http import CrmRequest, dialog, done
 from opportunities import operations
-from opportunities.access import allowed
+from opportunities.access import allowed, require
 from opportunities.forms.title import TitleForm
 from opportunities.models import Opportunity, Priority
 
@@ -25,8 +24,7 @@ def opportunity_title(request: CrmRequest, pk: int) -> HttpResponse:
             return redirect("opportunities:edit", pk)
         is_edited = "edit" in request.GET and "describe" in may
         return _draw(request, opportunity, may, TitleForm(opportunity=opportunity) if is_edited else None)
-    if "describe" not in may:
-        raise PermissionDenied(_("This needs the salesperson it belongs to, or a sales manager of the team."))
+    require("describe", may)
     return _save(request, opportunity, may)
 
 

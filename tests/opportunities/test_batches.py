@@ -334,7 +334,7 @@ def test_check_changes_nothing_and_says_what_would_happen(
     assert "Move 5 opportunities" in page
     assert "Won or lost already" in page
     assert found[foreign.pk].message == (
-        "This needs the salesperson it belongs to, or a manager of the team."
+        "This needs the salesperson it belongs to, or a sales manager of the team."
     )
     listed = text(as_seller.get(page_of("batch-items", batch), {"what": "CLOSED"}))
     assert won.description in listed
