@@ -17,12 +17,13 @@ from crm.http import CrmRequest
 Row = TypeVar("Row", bound=Model)
 Arguments = ParamSpec("Arguments")
 View = Callable[Concatenate[CrmRequest, Arguments], HttpResponse]
-LONGEST_KEY = 19  # digits of the largest key a row can have
+LARGEST_KEY = 2**63 - 1  # that a row can have
+LONGEST_KEY = 19  # digits of that
 
 
 def is_key(text: str) -> bool:
     """Whether a text can be the primary key of a row."""
-    return text.isdecimal() and len(text) <= LONGEST_KEY and int(text) < 2**63
+    return text.isdecimal() and len(text) <= LONGEST_KEY and int(text) <= LARGEST_KEY
 
 
 class KeyedMultipleChoiceField(forms.ModelMultipleChoiceField[Any]):

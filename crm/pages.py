@@ -18,6 +18,8 @@ from django.db.models.options import Options
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from crm.forms import LARGEST_KEY
+
 Row = TypeVar("Row", bound=Model)
 PAGE_SIZE = 25
 
@@ -141,7 +143,7 @@ def _read(queryset: QuerySet[Row], field: str, text: str) -> tuple[Any, int] | N
         is_fit = _is_fit(last, value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError, RecursionError, ValidationError, AssertionError):
         return None
-    if not isinstance(pk, int) or isinstance(pk, bool) or not 0 <= pk < 2**63:
+    if not isinstance(pk, int) or isinstance(pk, bool) or not 0 <= pk <= LARGEST_KEY:
         return None
     return (value, pk) if is_fit else None
 

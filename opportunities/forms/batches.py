@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from crm.dates import today
+from crm.forms import is_key
 from crm.http import CrmRequest
 from opportunities import batches, operations
 from opportunities.batches import MOST_AT_ONCE, grouped
@@ -26,7 +27,6 @@ from opportunities.models import (
 from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson, User
 
-LARGEST_KEY = 2**63 - 1
 LONGEST_QUERY = 4_000
 
 
@@ -76,13 +76,11 @@ class SelectionForm(forms.Form):
         return found.rows
 
     def _ticked(self, chosen: str) -> OpportunityQuerySet:
-        keys = {int(key) for key in chosen.split(",") if key.isascii() and key.isdecimal() and len(key) < 20}
+        keys = {int(key) for key in chosen.split(",") if is_key(key)}
         if len(keys) > MOST_AT_ONCE:
             self._refuse_so_many()
             return Opportunity.objects.none()
-        return Opportunity.objects.visible_to(self.request.user).filter(
-            pk__in=[key for key in keys if key <= LARGEST_KEY]
-        )
+        return Opportunity.objects.visible_to(self.request.user).filter(pk__in=keys)
 
     def _refuse_so_many(self) -> None:
         self.add_error(

@@ -7,6 +7,7 @@ from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy
 
+from crm.forms import LARGEST_KEY
 from opportunities import operations
 from opportunities.forms.changes import needed
 from opportunities.forms.filters import Chip, OpportunityFilter, RowField, kept
@@ -20,7 +21,6 @@ from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import User
 
 NOT_HERE = ("cycle", "closed", "closed_from", "closed_to", "reason")
-LARGEST_KEY = 2**63 - 1
 
 
 class BoardFilter(OpportunityFilter):

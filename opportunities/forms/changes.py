@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise, StrPromise
 
 from contacts.pickers import ContactChoiceField
-from crm.forms import TypedDecimalField
+from crm.forms import TypedDecimalField, is_key
 from crm.seen import Texts, merge, plain
 from crm.templatetags.kansen import day, money, percent
 from opportunities import operations
@@ -266,7 +266,7 @@ def _date(text: object) -> date | None:
 
 def _whole(text: object) -> int:
     """The number in a text, or 0."""
-    return int(str(text)) if str(text).isdecimal() and len(str(text)) < 19 else 0
+    return int(str(text)) if is_key(str(text)) else 0
 
 
 class ReviseForm(EstimateFields, ChangeForm):

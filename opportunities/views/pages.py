@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from contacts.models import Contact
 from crm.access import readers_only, sellers_only
+from crm.forms import is_key
 from crm.http import CrmRequest, done, page
 from opportunities import operations
 from opportunities.access import allowed
@@ -154,4 +155,4 @@ def _worked_by(request: CrmRequest) -> QuerySet[Salesperson]:
 def _from_address(request: CrmRequest, name: str, queryset: QuerySet[Any]) -> Any:
     """The row that ``?name=`` points at, if it is one of ``queryset``."""
     text = request.GET.get(name, "")
-    return queryset.filter(pk=int(text)).first() if text.isdecimal() and len(text) < 19 else None
+    return queryset.filter(pk=int(text)).first() if is_key(text) else None
