@@ -11,6 +11,7 @@ A step may end anywhere, by a kill or by a closed tab: an item and what the oper
 so that going on neither repeats nor skips any. Several tabs may go on with the same batch at the same time.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -56,36 +57,36 @@ class NoRight(operations.Refused):
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(ABC):
     """What a batch does to one opportunity, and how that is said of many."""
 
     batch: Batch
     operation: ClassVar[str]
 
+    @abstractmethod
     def make(self, opportunity: Opportunity, **told: Any) -> OpportunityEntry:
         """Call the operation. Raises ``operations.Refused``."""
-        raise NotImplementedError
 
     def is_allowed(self, opportunity: Opportunity, by: User) -> bool:
         """Whether somebody may do this with it."""
         return self.operation in allowed(by, opportunity)
 
     @property
+    @abstractmethod
     def title(self) -> str:
         """What is done."""
-        raise NotImplementedError
 
+    @abstractmethod
     def offer(self, count: int) -> str:
         """What the button says."""
-        raise NotImplementedError
 
+    @abstractmethod
     def will(self, count: int) -> str:
         """What is going to happen to so many."""
-        raise NotImplementedError
 
+    @abstractmethod
     def did(self, count: int) -> str:
         """What happened to so many."""
-        raise NotImplementedError
 
     def _say(self, one: str, many: str, count: int) -> str:
         return ngettext(one, many, count) % {"n": grouped(count), "what": self._what}
