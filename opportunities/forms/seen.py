@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from salespeople.models import User
 
 
-class SeenForm(forms.Form):
-    """The moment the page was drawn: what came after it was not on the screen."""
+class ChangesSeenForm(forms.Form):
+    """What others changed counts as seen, up to the moment the page was drawn: the rest was not on the screen."""
 
     until = forms.DateTimeField(widget=forms.HiddenInput)
 

@@ -22,7 +22,7 @@ from crm.http import CrmRequest, page
 from crm.templatetags.kansen import money
 from opportunities.attention import Attention, Line, Need, clock
 from opportunities.forms.filters import ALL, ANYTHING, ME, TEAM, OpportunityFilter
-from opportunities.forms.seen import SeenForm
+from opportunities.forms.seen import ChangesSeenForm
 from opportunities.models import OPEN_STATUSES, Opportunity, OpportunityQuerySet, Status
 from opportunities.operations import reachable_from
 from salespeople.models import User
@@ -67,7 +67,7 @@ def today_page(request: CrmRequest) -> HttpResponse:
 @readers_only
 def see_changes(request: CrmRequest) -> HttpResponse:
     """Take what was on the screen as seen."""
-    form = SeenForm(request.POST)
+    form = ChangesSeenForm(request.POST)
     whose = request.POST.get("whose", "")
     if not form.is_valid():
         messages.error(request, _("That is no moment that has been, so nothing counts as seen. Try again."))
