@@ -47,7 +47,7 @@ class Selection:
 def export_opportunities(request: CrmRequest) -> HttpResponse:
     """How many there are and what is told of each. A list posts what was chosen on it, and is sent to its address."""
     if request.method == "POST":
-        return redirect(f"{reverse('opportunities:export')}?{_query_of_list(request.POST)}")
+        return _from_list(request)
     selection = _selection(request)
     return _draw(request, selection, status=422 if selection.problem else 200)
 
@@ -83,12 +83,28 @@ def export_xlsx(request: CrmRequest) -> HttpResponseBase:
     return FileResponse(file, as_attachment=True, filename=_name("xlsx"), content_type=XLSX)
 
 
-def _query_of_list(posted: QueryDict) -> str:
-    """The address that asks for what was chosen: some rows, or all that match."""
-    chosen = posted.getlist("chosen")
-    if chosen and "all" not in posted:
-        return urlencode({"chosen": ",".join(chosen[:MOST_CHOSEN])}, safe=",")
-    return kept(QueryDict(posted.get("query", "")))
+def _from_list(request: CrmRequest) -> HttpResponse:
+    """Go to the address that asks for what was chosen: some rows, unless they are too many, or all that match."""
+    chosen = request.POST.getlist("chosen")
+    query = kept(QueryDict(request.POST.get("query", "")))
+    if chosen and "all" not in request.POST:
+        if len(chosen) > MOST_CHOSEN:
+            return _draw(request, _too_many(len(chosen), query), status=422)
+        query = _query_of(chosen)
+    return redirect(f"{reverse('opportunities:export')}?{query}")
+
+
+def _query_of(keys: list[str]) -> str:
+    return urlencode({"chosen": ",".join(keys)}, safe=",")
+
+
+def _too_many(count: int, query: str = "") -> Selection:
+    problem = _("%(n)d are chosen, and at most %(most)d can be exported that way.") % {
+        "n": count,
+        "most": MOST_CHOSEN,
+    }
+    way_out = _("Choose fewer, or narrow the filter and export all that the list shows.")
+    return Selection(Opportunity.objects.none(), query, problem=f"{problem} {way_out}")
 
 
 def _selection(request: CrmRequest) -> Selection:
@@ -96,12 +112,13 @@ def _selection(request: CrmRequest) -> Selection:
     seen = Opportunity.objects.visible_to(request.user)
     if "chosen" in request.GET:
         keys = [key for value in request.GET.getlist("chosen") for key in value.split(",")]
-        if not all(is_key(key) for key in keys) or len(keys) > MOST_CHOSEN:
+        if len(keys) > MOST_CHOSEN:
+            return _too_many(len(keys))
+        if not all(is_key(key) for key in keys):
             return Selection(
                 seen.none(), problem=_("The address names no opportunities. Choose some on the list.")
             )
-        query = urlencode({"chosen": ",".join(keys)}, safe=",")
-        return Selection(seen.filter(pk__in=[int(key) for key in keys]), query, is_chosen=True)
+        return Selection(seen.filter(pk__in=[int(key) for key in keys]), _query_of(keys), is_chosen=True)
     asked = OpportunityFilter(request.GET, seen, request=request)
     if not asked.form.is_valid():
         problem = _("What the list is asked makes no sense as it is. Mend the filter first, then export.")

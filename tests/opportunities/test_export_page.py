@@ -111,6 +111,23 @@ def test_what_was_chosen_on_the_list_gets_an_address(as_seller, opportunity, new
     assert "Those that you chose." in as_seller.get(chosen.url).content.decode()
 
 
+def test_more_than_an_address_holds_are_not_cut_short(as_seller, opportunity, monkeypatch):
+    monkeypatch.setattr(export, "MOST_CHOSEN", 2)
+    keys = [str(opportunity.pk), "424242", "424243"]
+
+    posted = as_seller.post(PAGE, {"chosen": keys, "query": "q=ware&sort=-id"})
+    asked = as_seller.get(PAGE, {"chosen": ",".join(keys)})
+
+    for response in (posted, asked):
+        html = response.content.decode()
+        assert response.status_code == 422
+        assert "3 are chosen, and at most 2 can be exported that way." in html
+        assert CSV not in html
+    assert f'href="{LIST}?q=ware&amp;sort=-id"' in posted.content.decode()
+    fewer = as_seller.post(PAGE, {"chosen": keys[:2]})
+    assert fewer.url == f"{PAGE}?chosen={opportunity.pk},424242"
+
+
 def test_chosen_ones_are_written_and_no_others(as_seller, opportunity, new_opportunity, won):
     rows = csv_rows(as_seller.get(CSV, {"chosen": f"{won.pk},{opportunity.pk},424242"}))
 
