@@ -27,6 +27,7 @@ from opportunities.models import (
     OpportunityEntryQuerySet,
     OpportunityQuerySet,
     Status,
+    overdue,
 )
 from opportunities.norms import Norm, usual_days
 from salescycles.models import SalesCycleStage
@@ -158,7 +159,7 @@ def clock(at: datetime) -> str:
 
 
 def _overdue(attention: Attention) -> Q:
-    return Q(status=Status.IN_PROGRESS, estimated_close_on__lt=attention.on)
+    return overdue(attention.on)
 
 
 def _changed(attention: Attention) -> Q:

@@ -33,6 +33,7 @@ from opportunities.models import (
     OpportunityQuerySet,
     Priority,
     Status,
+    overdue,
 )
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, Team, User
@@ -382,7 +383,7 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
     def closing_in(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
         """Expected to close in a period, or overdue."""
         if value == PASSED:
-            return queryset.filter(status=Status.IN_PROGRESS, estimated_close_on__lt=today())
+            return queryset.filter(overdue(today()))
         first, last = period(value, today())
         return queryset.filter(estimated_close_on__gte=first, estimated_close_on__lte=last)
 

@@ -27,6 +27,7 @@ from opportunities.models.facts import GuardedQuerySet as GuardedQuerySet
 from opportunities.models.facts import OnlyThroughOperations as OnlyThroughOperations
 from opportunities.models.facts import Priority as Priority
 from opportunities.models.facts import Status as Status
+from opportunities.models.facts import overdue as overdue
 from opportunities.models.opportunity import Opportunity as Opportunity
 from opportunities.models.opportunity import OpportunityQuerySet as OpportunityQuerySet
 from opportunities.models.people import ContactRole as ContactRole

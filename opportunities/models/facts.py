@@ -1,5 +1,6 @@
 """What is true of an opportunity at one moment, the laws it obeys, and the guard before every write."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -203,6 +204,11 @@ FACT_LAWS: list[models.BaseConstraint] = [
 ]
 
 
+def overdue(on: date) -> Q:
+    """In progress on a day although the estimated closing date has passed; read rows say it by ``is_overdue``."""
+    return Q(status=Status.IN_PROGRESS, estimated_close_on__lt=on)
+
+
 class Facts(GuardedModel):
     """What is true of an opportunity at one moment: the part that an opportunity and its entries share."""
 
@@ -277,10 +283,9 @@ class Facts(GuardedModel):
 
     @property
     def is_overdue(self) -> bool:
-        """Whether its estimated closing date has passed while it is in progress."""
-        return (
-            self.is_in_progress and self.estimated_close_on is not None and self.estimated_close_on < today()
-        )
+        """Whether its estimated closing date has passed while it is in progress; ``overdue`` asks that of a table."""
+        closes_on = self.estimated_close_on
+        return self.is_in_progress and closes_on is not None and closes_on < today()
 
     def facts(self) -> dict[str, Any]:
         """The shared part by attribute name, to copy or compare."""

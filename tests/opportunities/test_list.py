@@ -1,6 +1,7 @@
 """The list of opportunities: filters, chips, tabs, order, totals, columns, choosing rows."""
 
 import re
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -16,6 +17,8 @@ from tests.factories import (
     SavedViewFactory,
     TeamFactory,
     ViewPlaceFactory,
+    lost_opportunity,
+    won_opportunity,
 )
 
 LIST = reverse("opportunities:list")
@@ -48,6 +51,26 @@ def test_list_filters(as_seller, opportunity):
         ({"contact": other.contact_id}, other),
     ]:
         assert numbers(as_seller.get(LIST, query)) == [expected.number]
+
+
+def test_overdue_are_those_that_the_list_marks_so(seller, salesperson, cycle, client, time_machine):
+    told = {"salesperson": salesperson, "cycle": cycle, "by": seller}
+    late = OpportunityFactory(started=True, on=date(2026, 3, 2), **told)  # closes a month later
+    OpportunityFactory(started=True, on=date(2026, 3, 3), **told)
+    OpportunityFactory(on=date(2026, 3, 2), **told)
+    won_opportunity(on=date(2026, 3, 2), **told)
+    lost_opportunity(on=date(2026, 3, 2), **told)
+    time_machine.move_to("2026-04-03 12:00", tick=False)
+    client.force_login(seller, backend="django.contrib.auth.backends.ModelBackend")
+
+    everything = client.get(LIST, {"status": "ALL"})
+    asked = client.get(LIST, {"status": "ALL", "closes": "PASSED"})
+    needing = client.get(LIST, {"status": "ALL", "needs": "OVERDUE"})
+
+    marked = re.findall(r'2 Apr 2026 <span class="overdue">', everything.content.decode())
+    assert len(numbers(everything)) == 5
+    assert len(marked) == everything.content.decode().count("overdue</span>") == 1
+    assert numbers(asked) == numbers(needing) == [late.number]
 
 
 def test_list_of_a_company_holds_its_people(as_seller, company, opportunity, cycle):
