@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, F, OrderBy, Sum, Window
+from django.db.models import F, OrderBy, Window
 from django.db.models.functions import RowNumber
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from crm.pages import KeysetPage, address_after, keyset_page
 from opportunities import operations
 from opportunities.models import Opportunity, OpportunityQuerySet
 from opportunities.norms import usual_days
+from opportunities.totals import NOTHING, calculated, estimated, number
 from salescycles.models import SalesCycleStage
 from salespeople.models import User
 
@@ -34,8 +35,8 @@ class Sums:
     """How many, what they may bring, and that times their probability."""
 
     count: int = 0
-    value: Decimal = Decimal(0)
-    weighted: Decimal = Decimal(0)
+    value: Decimal = NOTHING
+    weighted: Decimal = NOTHING
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(self.count + other.count, self.value + other.value, self.weighted + other.weighted)
@@ -185,15 +186,9 @@ class Board:
 
 def column_sums(rows: OpportunityQuerySet) -> dict[int, Sums]:
     """The sums of each column that holds anything, by key, in one query."""
-    added = (
-        rows.order_by()
-        .values("stage")
-        .annotate(count=Count("pk"), value=Sum("estimated_value"), weighted=Sum("calculated_value"))
-    )
-    return {
-        row["stage"] or NOT_STARTED: Sums(row["count"], row["value"] or Decimal(0), row["weighted"])
-        for row in added
-    }
+    by_stage = rows.order_by().values("stage")
+    added = by_stage.annotate(count=number(), value=estimated(), weighted=calculated())
+    return {row["stage"] or NOT_STARTED: Sums(row["count"], row["value"], row["weighted"]) for row in added}
 
 
 def first_of_each(rows: OpportunityQuerySet) -> Any:

@@ -10,6 +10,22 @@ from django.db.models import Count, Q, Sum
 from opportunities.models import OPEN_STATUSES, OpportunityQuerySet, Status
 
 NOTHING = Decimal(0)
+IS_OPEN, IS_WON, IS_LOST = Q(status__in=OPEN_STATUSES), Q(status=Status.WON), Q(status=Status.LOST)
+
+
+def number(those: Q | None = None) -> Count:
+    """How many there are, or how many of a sort."""
+    return Count("pk", filter=those)
+
+
+def estimated(those: Q | None = None) -> Sum:
+    """What they were thought to bring; who has no estimate brings nothing."""
+    return Sum("estimated_value", filter=those, default=NOTHING)
+
+
+def calculated(those: Q | None = None) -> Sum:
+    """What they come to: an open one its value times its probability, a won one what it was sold for."""
+    return Sum("calculated_value", filter=those, default=NOTHING)
 
 
 @dataclass(frozen=True)
@@ -43,15 +59,14 @@ class Totals:
 
 def totals(opportunities: OpportunityQuerySet, statuses: Iterable[str]) -> Totals:
     """Add all of them up in one question to the database."""
-    is_open, is_won, is_lost = Q(status__in=OPEN_STATUSES), Q(status=Status.WON), Q(status=Status.LOST)
     figures = opportunities.order_by().aggregate(
-        open=Count("pk", filter=is_open),
-        open_value=Sum("estimated_value", filter=is_open, default=NOTHING),
-        weighted=Sum("calculated_value", filter=is_open, default=NOTHING),
-        without_estimate=Count("pk", filter=is_open & Q(estimated_value__isnull=True)),
-        won=Count("pk", filter=is_won),
-        sold=Sum("calculated_value", filter=is_won, default=NOTHING),
-        lost=Count("pk", filter=is_lost),
-        lost_value=Sum("estimated_value", filter=is_lost, default=NOTHING),
+        open=number(IS_OPEN),
+        open_value=estimated(IS_OPEN),
+        weighted=calculated(IS_OPEN),
+        without_estimate=number(IS_OPEN & Q(estimated_value__isnull=True)),
+        won=number(IS_WON),
+        sold=calculated(IS_WON),
+        lost=number(IS_LOST),
+        lost_value=estimated(IS_LOST),
     )
     return Totals(frozenset(statuses), figures)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -23,8 +22,9 @@ from crm.templatetags.kansen import money
 from opportunities.attention import Attention, Line, Need, clock
 from opportunities.forms.filters import ALL, ANYTHING, ME, TEAM, OpportunityFilter
 from opportunities.forms.seen import ChangesSeenForm
-from opportunities.models import OPEN_STATUSES, Opportunity, OpportunityQuerySet, Status
+from opportunities.models import Opportunity, OpportunityQuerySet, Status
 from opportunities.operations import reachable_from
+from opportunities.totals import IS_OPEN, IS_WON, calculated, estimated, number
 from salespeople.models import User
 
 SIZE = 25
@@ -151,18 +151,18 @@ def _with_rights(rows: OpportunityQuerySet, user: User) -> OpportunityQuerySet:
 
 def _figures(sums: dict[str, Any], whose: str) -> list[Figure]:
     """What is open, what has not begun and what was won; each stands alone."""
-    won_last_month = _("%(amount)s in the whole of last month") % {"amount": money(sums["last_month"] or 0)}
+    won_last_month = _("%(amount)s in the whole of last month") % {"amount": money(sums["last_month"])}
     return [
         Figure(
             _("Open value"),
-            money(sums["value"] or 0),
+            money(sums["value"]),
             list_url(whose, sort="-estimated_value"),
             _("%(n)d open, %(waiting)d of them not started")
             % {"n": sums["open"], "waiting": sums["not_started"]},
         ),
         Figure(
             _("Weighted value"),
-            money(sums["weighted"] or 0),
+            money(sums["weighted"]),
             list_url(whose, sort="-calculated_value"),
             _("each value times its probability"),
         ),
@@ -170,11 +170,11 @@ def _figures(sums: dict[str, Any], whose: str) -> list[Figure]:
             _("Not started"),
             str(sums["not_started"]),
             list_url(whose, status=Status.NOT_STARTED.value),
-            _("%(amount)s estimated") % {"amount": money(sums["not_started_value"] or 0)},
+            _("%(amount)s estimated") % {"amount": money(sums["not_started_value"])},
         ),
         Figure(
             _("Won this month"),
-            money(sums["this_month"] or 0),
+            money(sums["this_month"]),
             list_url(whose, status=Status.WON.value, closed="THIS_MONTH"),
             won_last_month,
             list_url(whose, status=Status.WON.value, closed="LAST_MONTH"),
@@ -184,21 +184,19 @@ def _figures(sums: dict[str, Any], whose: str) -> list[Figure]:
 
 def _sums(rows: OpportunityQuerySet) -> dict[str, Any]:
     """All of them in one query."""
-    running, waiting = Q(status__in=OPEN_STATUSES), Q(status=Status.NOT_STARTED)
-    won = Q(status=Status.WON)
+    waiting = Q(status=Status.NOT_STARTED)
     last_month, this_month, next_month = (
         period(name, today())[0] for name in ("LAST_MONTH", "THIS_MONTH", "NEXT_MONTH")
     )
-    found: dict[str, int | Decimal | None] = rows.filter(
-        Q(status__in=OPEN_STATUSES) | won & Q(closed_on__gte=last_month, closed_on__lt=next_month)
-    ).aggregate(
-        open=Count("pk", filter=running),
-        value=Sum("estimated_value", filter=running),
-        weighted=Sum("calculated_value", filter=running),
-        not_started=Count("pk", filter=waiting),
-        not_started_value=Sum("estimated_value", filter=waiting),
-        this_month=Sum("calculated_value", filter=won & Q(closed_on__gte=this_month)),
-        last_month=Sum("calculated_value", filter=won & Q(closed_on__lt=this_month)),
+    won_lately = IS_WON & Q(closed_on__gte=last_month, closed_on__lt=next_month)
+    found: dict[str, Any] = rows.filter(IS_OPEN | won_lately).aggregate(
+        open=number(IS_OPEN),
+        value=estimated(IS_OPEN),
+        weighted=calculated(IS_OPEN),
+        not_started=number(waiting),
+        not_started_value=estimated(waiting),
+        this_month=calculated(IS_WON & Q(closed_on__gte=this_month)),
+        last_month=calculated(IS_WON & Q(closed_on__lt=this_month)),
     )
     return found
 
