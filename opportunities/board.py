@@ -20,6 +20,7 @@ from crm.pages import KeysetPage, address_after, keyset_page
 from opportunities import operations
 from opportunities.models import Opportunity, OpportunityQuerySet
 from opportunities.norms import usual_days
+from opportunities.stage_path import unreachable
 from opportunities.totals import NOTHING, calculated, estimated, number
 from salescycles.models import SalesCycleStage
 from salespeople.models import User
@@ -201,17 +202,12 @@ def refusal(
     stages: Sequence[SalesCycleStage], here: SalesCycleStage | None, to: SalesCycleStage | None
 ) -> str:
     """Why one cannot go from one stage to another without a quote, or nothing when one can."""
-    in_play = operations.in_play(stages, _key(here))
-    free = operations.reachable_from(in_play, here)
     if to is None:
         return _("What is started stays started.")
-    if to not in in_play:
-        return _("Nothing new enters a retired stage.")
-    if here is None:
-        return "" if to in free else _("Start it in %(stage)s first.") % {"stage": free[0]}
-    if to not in free:
-        return _("%(stage)s may not be skipped.") % {"stage": free[-1]}
-    gate = operations.quote_gate(in_play, here, to)
+    why = unreachable(stages, here, to)
+    if why or here is None:
+        return why
+    gate = operations.quote_gate(operations.in_play(stages, here.pk), here, to)
     if gate is None:
         return ""
     if gate == here:

@@ -114,11 +114,20 @@ class StagePath:
             return ""
         if self.opportunity.is_closed:
             return _("Closed. Reopen it to move it.")
-        if not stage.is_active:
-            return _("This stage is not in use any more.")
-        if self.opportunity.is_not_started:
-            return _("Start it first.")
-        return _("%(stage)s comes first and cannot be skipped.") % {"stage": self.ahead[-1]}
+        return unreachable(self.stages, here, stage)
+
+
+def unreachable(stages: Sequence[SalesCycleStage], here: SalesCycleStage | None, to: SalesCycleStage) -> str:
+    """Why one of all stages of a cycle cannot be entered from where one stands, quotes apart, or nothing if it can."""
+    in_play = operations.in_play(stages, here.pk if here else None)
+    free = operations.reachable_from(in_play, here)
+    if to in free:
+        return ""
+    if to not in in_play:
+        return _("Nothing new enters a retired stage.")
+    if here is None:
+        return _("Start it in %(stage)s first.") % {"stage": free[0]}
+    return _("%(stage)s may not be skipped.") % {"stage": free[-1]}
 
 
 def _note(stage: SalesCycleStage, state: str, days: int, *, this_stay: int) -> str:

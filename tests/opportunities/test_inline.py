@@ -245,7 +245,7 @@ def test_path_tells_the_days_and_where_one_may_go(travelled):
     move = reverse("opportunities:move", args=[travelled.pk])
     assert [bool(step.url) for step in steps.values()] == [True, True, False, True, False]
     assert steps["Propose"].url == f"{move}?to={steps['Propose'].stage.pk}"
-    assert steps["Negotiate"].why == "Propose comes first and cannot be skipped."
+    assert steps["Negotiate"].why == "Propose may not be skipped."
     assert steps["Demo"].why == ""
 
 
@@ -254,7 +254,7 @@ def test_path_on_the_page_links_and_explains(as_seller, travelled):
 
     steps = path_of(travelled)
     assert f'href="{steps["Qualify"].url}" data-dialog title="Move to Qualify"' in html
-    assert 'title="Propose comes first and cannot be skipped."' in html
+    assert 'title="Propose may not be skipped."' in html
 
 
 def test_path_for_those_who_only_read_has_no_link_and_no_excuse(as_viewer, travelled):
@@ -266,7 +266,7 @@ def test_path_of_one_that_is_not_started_begins_with_the_first_stage(new_opportu
     steps = path_of(new_opportunity)
 
     assert steps["Qualify"].url == reverse("opportunities:start", args=[new_opportunity.pk])
-    assert steps["Present"].why == "Start it first."
+    assert steps["Present"].why == "Start it in Qualify first."
 
 
 def test_path_of_a_closed_one(won):
@@ -283,4 +283,4 @@ def test_path_shows_a_stage_no_longer_in_use_only_to_those_who_were_there(travel
     steps = path_of(travelled)
 
     assert list(steps) == ["Qualify", "Present", "Demo", "Propose"]
-    assert steps["Qualify"].why == "This stage is not in use any more."
+    assert steps["Qualify"].why == "Nothing new enters a retired stage."
