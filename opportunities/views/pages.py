@@ -123,9 +123,8 @@ def _panel(
         found |= {row.pk: row for row in newest[: PANEL_SIZE + 1]}
     shown = sorted(found.values(), key=lambda row: (row.created_on, row.pk), reverse=True)
     context |= {
-        "opportunities": shown[:PANEL_SIZE],
+        "rows": [(row, (parts or {}).get(row.pk)) for row in shown[:PANEL_SIZE]],
         "has_more": len(shown) > PANEL_SIZE,
-        "parts": parts or {},
     }
     return page(request, "opportunities/opportunity_panel.html", context, region="panel")
 

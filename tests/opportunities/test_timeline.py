@@ -484,4 +484,4 @@ def test_panel_of_a_contact_with_parts_is_bounded(as_seller, cycle, many, django
     with django_assert_num_queries(7):
         response = as_seller.get(reverse("opportunities:for-contact", args=[person.pk]))
 
-    assert len(response.context["opportunities"]) == min(many * 2, 10)
+    assert len(response.context["rows"]) == min(many * 2, 10)
