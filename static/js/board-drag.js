@@ -84,10 +84,14 @@
     requestAnimationFrame(scrollAtEdges);
   };
 
-  // A drag ends with a click, which must not open the card.
+  // A drag ends with a click, which must not open the card; a click that a script makes meanwhile is none of it.
   const swallowClick = () => {
-    const swallow = (event) => { event.preventDefault(); event.stopPropagation(); };
-    document.addEventListener("click", swallow, { capture: true, once: true });
+    const swallow = (event) => {
+      if (!event.isTrusted) return;
+      event.preventDefault();
+      event.stopPropagation();
+    };
+    document.addEventListener("click", swallow, { capture: true });
     setTimeout(() => document.removeEventListener("click", swallow, true), 60);
   };
 

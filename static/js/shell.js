@@ -98,8 +98,7 @@
     findAgain(mark)?.focus({ preventScroll: true });
   };
   document.body.addEventListener("htmx:afterSettle", keepFocus);
-  // An empty answer settles nothing; htmx settles after 20 ms.
-  document.body.addEventListener("htmx:afterOnLoad", (event) => setTimeout(() => keepFocus(event), 40));
+  document.body.addEventListener("htmx:afterOnLoad", keepFocus); // an empty answer settles nothing
 
   // A session that ended answers with the sign-in page: go there as a whole page, and come back here after it.
   document.body.addEventListener("htmx:beforeSwap", (event) => {

@@ -13,8 +13,9 @@ its own); neither needs to be said. Open pages by path, wait with ``expect``::
         expect(page.get_by_role("dialog")).to_be_visible()
         axe()
 
-``page`` is 1360 px wide and light. Ask for ``phone`` (360 px) or ``dark`` beside it for another, or for
-``every_screen`` to run the test in all four. A test fails when the browser's console shows an error, a
+``page`` is 1360 px wide and light. Ask for ``phone`` (360 px) or ``dark`` beside it for another, for
+``both_screens`` to run a journey on the wide light and on the narrow dark one, or for ``every_screen`` to look
+at pages in all four. A test fails when the browser's console shows an error, a
 script throws or a request fails. Answers 403, 404, 409 and 422 are part of the product and do not count;
 a stylesheet or script that is not there does.
 """
@@ -84,6 +85,12 @@ def dark():
     """Make the page of this test dark."""
 
 
+@pytest.fixture(params=["desktop light", "phone dark"])
+def both_screens(request):
+    """Run this test at 1360 px, light, and at 360 px, dark; the value names the screen."""
+    return request.param
+
+
 @pytest.fixture(params=["desktop light", "desktop dark", "phone light", "phone dark"])
 def every_screen(request):
     """Run this test at 1360 and 360 px, light and dark; the value names the screen."""
@@ -94,7 +101,8 @@ def every_screen(request):
 def context(new_context, request):
     """Open a browser profile on the live server, on the screen that the test asked for."""
     names = request.fixturenames
-    screen = request.getfixturevalue("every_screen") if "every_screen" in names else ""
+    screens = [name for name in ("both_screens", "every_screen") if name in names]
+    screen = request.getfixturevalue(screens[0]) if screens else ""
     is_phone = "phone" in names or "phone" in screen
     is_dark = "dark" in names or "dark" in screen
     return new_context(

@@ -24,7 +24,7 @@ def manager(sign_in):
     return sign_in(user_with_role(Role.SALES_MANAGER))
 
 
-@pytest.mark.usefixtures("manager", "every_screen")
+@pytest.mark.usefixtures("manager", "both_screens")
 def test_pages_break_no_policy(page):
     opportunity = OpportunityFactory(started=True)
     paths = [

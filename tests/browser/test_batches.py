@@ -75,7 +75,7 @@ def new_address(action, chosen):
     return f"/opportunities/batches/new/?action={action}&chosen=" + ",".join(str(one.pk) for one in chosen)
 
 
-def test_from_the_list_to_the_result(page, every_screen, sign_in, seller, cycle, axe, monkeypatch):
+def test_from_the_list_to_the_result(page, both_screens, sign_in, seller, cycle, axe, monkeypatch):
     batch_in_steps_of(monkeypatch, 2)
     chosen = several(seller, cycle, 5)
     CloseReasonFactory(outcome="LOST", description="Too expensive")

@@ -548,7 +548,7 @@ def test_everything_but_dragging_works_without_javascript(
     assert_in(opportunity, "Present")
 
 
-def test_board_is_in_order_on_every_screen(page, every_screen, open_board, cards, cycle, seller, axe):
+def test_board_is_in_order_on_both_screens(page, both_screens, open_board, cards, cycle, seller, axe):
     cards("Old one", on=today() - timedelta(days=100))
     cards("Not yet", started=False)
     OpportunityFactory(

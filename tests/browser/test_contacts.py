@@ -61,7 +61,7 @@ def compare_url(kept, merged):
     return reverse("contacts:merge-with", args=[kept.pk, merged.pk])
 
 
-def test_pages_are_accessible_and_fit_every_screen(page, axe, seller, pair, every_screen):
+def test_pages_are_accessible_and_fit_both_screens(page, axe, seller, pair, both_screens):
     kept, merged = pair
     done = merge(kept=kept, merged=CompanyFactory(name="Acme"), chosen={}, by=seller)
 
@@ -79,7 +79,7 @@ def test_pages_are_accessible_and_fit_every_screen(page, axe, seller, pair, ever
         assert fits(page), f"{path} is wider than the screen"
 
 
-def test_the_warning_is_accessible_on_every_screen(page, axe, seller, pair, every_screen):
+def test_the_warning_is_accessible_on_both_screens(page, axe, seller, pair, both_screens):
     page.goto(reverse("contacts:new"))
     page.get_by_label("Name", exact=False).first.fill("Acme Logistic")
 

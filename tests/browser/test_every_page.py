@@ -133,11 +133,19 @@ ADMIN_PAGES = [
 ]
 
 
+def other_theme(page, screen):
+    """Show the page in the theme that this screen does not have, until the next page is opened."""
+    page.evaluate(
+        "theme => document.documentElement.setAttribute('data-bs-theme', theme)",
+        "light" if "dark" in screen else "dark",
+    )
+
+
 def overflow(page):
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
-def test_every_page_is_in_order(page, every_screen, sign_in, world, axe):
+def test_every_page_is_in_order(page, both_screens, sign_in, world, axe):
     sign_in(world["user"])
 
     for name, key in PAGES:
@@ -145,6 +153,8 @@ def test_every_page_is_in_order(page, every_screen, sign_in, world, axe):
         page.wait_for_load_state("networkidle")
         axe()
         assert overflow(page) <= 0, f"{name} runs off the side"
+        other_theme(page, both_screens)
+        axe(options={"runOnly": ["color-contrast"]})  # all that the theme changes are the colours
 
 
 def test_the_admin_is_in_order(page, sign_in, world, axe):

@@ -69,7 +69,7 @@ def assert_ledger_is_right():
     assert list(ledger.verify(Opportunity.objects.all())) == []
 
 
-def test_from_contact_to_won(page, every_screen, sign_in, seller, cycle, company):
+def test_from_contact_to_won(page, both_screens, sign_in, seller, cycle, company):
     CloseReasonFactory(outcome="WON", description="Best offer")
     sign_in(seller)
 

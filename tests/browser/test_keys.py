@@ -216,7 +216,7 @@ def test_the_list_of_keys_has_a_button(page, opportunity):
     expect(button).to_be_focused()
 
 
-def test_the_list_of_keys_is_in_order(page, every_screen, opportunity, axe):
+def test_the_list_of_keys_is_in_order(page, both_screens, opportunity, axe):
     page.goto(opportunity.get_absolute_url())
 
     page.keyboard.press("?")

@@ -381,7 +381,7 @@ def test_all_of_it_without_a_script(sign_in, seller, opportunities, base_url, re
 # In order on every screen
 
 
-def test_every_state_of_the_list_is_in_order(page, every_screen, sign_in, seller, opportunities, axe):
+def test_every_state_of_the_list_is_in_order(page, both_screens, sign_in, seller, opportunities, axe):
     view = SavedViewFactory(owner=seller, name="Large ones", audience="TEAM")
     sign_in(seller)
 

@@ -65,7 +65,7 @@ def fits(page):
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_pages_are_accessible_and_fit_every_screen(page, axe, manager, world, every_screen):
+def test_pages_are_accessible_and_fit_both_screens(page, axe, manager, world, both_screens):
     company, salesperson = world["company"], world["salesperson"]
     team = salesperson.team
 
@@ -91,7 +91,7 @@ def test_pages_are_accessible_and_fit_every_screen(page, axe, manager, world, ev
         assert fits(page), f"{path} is wider than the screen"
 
 
-def test_sign_in_is_accessible_and_goes_on(page, axe, every_screen):
+def test_sign_in_is_accessible_and_goes_on(page, axe, both_screens):
     user = UserFactory(role=Role.VIEWER, email="ann@example.com")
     user.set_password(PASSWORD)
     user.save()

@@ -38,7 +38,7 @@ def save(page):
     expect(page.get_by_role("status")).to_contain_text("Saved the stages.")
 
 
-def test_pages_are_accessible(page, manager, every_screen, cycle, axe):
+def test_pages_are_accessible(page, manager, both_screens, cycle, axe):
     OpportunityFactory(cycle=cycle, started=True)
     reason = CloseReasonFactory()
     for path in (
@@ -55,7 +55,7 @@ def test_pages_are_accessible(page, manager, every_screen, cycle, axe):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
-def test_reader_page_is_accessible(page, sign_in, every_screen, cycle, axe):
+def test_reader_page_is_accessible(page, sign_in, both_screens, cycle, axe):
     sign_in(user_with_role(Role.VIEWER))
 
     page.goto(cycle.get_absolute_url())
@@ -66,7 +66,7 @@ def test_reader_page_is_accessible(page, sign_in, every_screen, cycle, axe):
     assert page.get_by_role("button", name="Save stages").count() == 0
 
 
-def test_mistakes_are_accessible(page, manager, every_screen, cycle, axe):
+def test_mistakes_are_accessible(page, manager, both_screens, cycle, axe):
     page.goto(cycle.get_absolute_url())
     page.locator("[name=stages-0-close_in]").fill("soon")
     page.get_by_role("button", name="Save stages").click()
@@ -257,7 +257,7 @@ def test_everything_works_without_a_script(new_context, sign_in, cycle, base_url
     assert stored(cycle) == [("20", "Present"), ("25", "Qualify"), ("30", "Propose"), ("40", "Negotiate")]
 
 
-def test_retire_a_close_reason(page, manager, every_screen):
+def test_retire_a_close_reason(page, manager, both_screens):
     CloseReasonFactory(description="Price")
     page.goto("/close-reasons/")
 

@@ -307,7 +307,7 @@ def test_without_script_it_is_a_form_and_a_page(new_context, base_url, client, s
     expect(heading(page)).to_have_text("Dock doors")
 
 
-def test_palette_and_page_are_in_order(page, every_screen, world, axe):
+def test_palette_and_page_are_in_order(page, both_screens, world, axe):
     page.goto("/contacts/")
     page.get_by_role("button", name="Find a contact or opportunity").click()
     expect(options(page).first).to_be_visible()

@@ -75,7 +75,7 @@ def overflow(page):
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
-def test_the_day_on_every_screen(page, every_screen, sign_in, seller, manager, day, axe):
+def test_the_day_on_both_screens(page, both_screens, sign_in, seller, manager, day, axe):
     sign_in(seller)
     page.goto("/")
 
@@ -96,7 +96,7 @@ def test_the_day_on_every_screen(page, every_screen, sign_in, seller, manager, d
     assert overflow(page) <= 0
 
 
-def test_nothing_needs_you(page, every_screen, sign_in, seller, make, axe):
+def test_nothing_needs_you(page, both_screens, sign_in, seller, make, axe):
     make(0)
     sign_in(seller)
     page.goto("/today/")
