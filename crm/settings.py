@@ -29,6 +29,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CURRENCY = env.str("CURRENCY", default="EUR")
 COUNTRY = env.str("COUNTRY", default="BE")  # how phone numbers without a country code are read
 VISIBILITY = env.str("VISIBILITY", default="all")  # what a salesperson sees: own, team or all
+LARGEST_ATTACHMENT = env.int("LARGEST_ATTACHMENT_MB", default=20) * 1024 * 1024  # bytes of one file
 
 INSTALLED_APPS = [
     "crm.apps.KansenAdminConfig",
@@ -169,6 +170,13 @@ USE_TZ = True
 PHONENUMBER_DEFAULT_REGION = COUNTRY
 PHONENUMBER_DEFAULT_FORMAT = "INTERNATIONAL"
 
+# E-mail: how it leaves, where links in it lead, and the address to which people send what is to be filed
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 20  # seconds
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="Kansen <kansen@localhost>")
+SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+MAIL_IN = env.str("MAIL_IN", default="")
+
 # Files
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
@@ -179,6 +187,11 @@ WHITENOISE_USE_FINDERS = not COLLECTED
 WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "attachments": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        # no base_url: nothing there is ever served by its path
+        "OPTIONS": {"location": env.path("ATTACHMENTS", default=BASE_DIR / "var" / "attachments")},
+    },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if COLLECTED

@@ -59,6 +59,15 @@ def default_language() -> str:
     return str(settings.LANGUAGE_CODE)
 
 
+class ReminderLead(models.IntegerChoices):
+    """How many minutes before a task is due its reminder is sent."""
+
+    TEN_MINUTES = 10, _("10 minutes")
+    HALF_HOUR = 30, _("30 minutes")
+    HOUR = 60, _("1 hour")
+    DAY = 1440, _("1 day")
+
+
 def offered_languages() -> list[tuple[str, Any]]:
     """The languages that Kansen speaks."""
     return list(settings.LANGUAGES)
@@ -130,6 +139,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     start_page = models.CharField(_("first page"), max_length=13, choices=StartPage, default=StartPage.TODAY)
     allows_shortcuts = models.BooleanField(
         _("single keys"), default=True, help_text=_("Keys such as n and m do something when pressed alone.")
+    )
+    gets_reminders = models.BooleanField(
+        _("reminders"), default=True, help_text=_("An e-mail before a task with a time is due.")
+    )
+    reminded_before = models.PositiveSmallIntegerField(
+        _("how long before"), choices=ReminderLead, default=ReminderLead.HALF_HOUR
+    )
+    gets_digest = models.BooleanField(
+        _("plan of the day"), default=True, help_text=_("An e-mail every morning with what is to do.")
     )
     changes_seen_at = models.DateTimeField(
         _("changes of others seen until"), null=True, blank=True, editable=False

@@ -2,11 +2,24 @@
 
 from datetime import date
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import factory
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from activities.models import Activity, ActivityStep, Interaction
+from activities.models import (
+    Activity,
+    ActivityStep,
+    Attachment,
+    CalendarFeed,
+    Email,
+    Interaction,
+    Notice,
+    Task,
+    TaskStatus,
+    due_instant,
+)
 from contacts.models import Contact, ContactKind, ContactMerge, IndustryGroup
 from crm.dates import today
 from opportunities import operations
@@ -124,6 +137,71 @@ class InteractionFactory(DjangoModelFactory):
     happened_on = factory.LazyFunction(today)
     contact = factory.SubFactory(CompanyFactory)
     recorded_by = factory.SubFactory(UserFactory)
+
+
+class TaskFactory(DjangoModelFactory):
+    """An open task, due at the end of today."""
+
+    class Meta:
+        model = Task
+
+    description = factory.Sequence(lambda n: f"Task {n}")
+    due_on = factory.LazyFunction(today)
+    time_zone = "Europe/Brussels"
+    due_at = factory.LazyAttribute(
+        lambda task: due_instant(task.due_on, getattr(task, "due_time", None), ZoneInfo(task.time_zone))
+    )
+    salesperson = factory.SubFactory(SalespersonFactory)
+    created_by = factory.SubFactory(UserFactory)
+    changed_at = factory.LazyFunction(timezone.now)
+
+    class Params:
+        closed = factory.Trait(
+            status=TaskStatus.DONE,
+            closed_at=factory.LazyFunction(timezone.now),
+            closed_by=factory.SelfAttribute("created_by"),
+        )
+        for_team = factory.Trait(salesperson=None, team=factory.SubFactory(TeamFactory))
+
+
+class EmailFactory(DjangoModelFactory):
+    class Meta:
+        model = Email
+
+    message_key = factory.Sequence(lambda n: f"{n:064d}")
+    sender = "ann@acme.example"
+    subject = factory.Sequence(lambda n: f"Message {n}")
+    text = "When can you come by?"
+    sent_at = factory.LazyFunction(timezone.now)
+
+
+class AttachmentFactory(DjangoModelFactory):
+    class Meta:
+        model = Attachment
+
+    interaction = factory.SubFactory(InteractionFactory)
+    name = "offer.pdf"
+    size = 8
+    file = factory.django.FileField(data=b"%PDF-1.7")
+    added_by = factory.SubFactory(UserFactory)
+
+
+class CalendarFeedFactory(DjangoModelFactory):
+    class Meta:
+        model = CalendarFeed
+
+    user = factory.SubFactory(UserFactory)
+    key_hash = factory.Sequence(lambda n: f"{n:064d}")
+    made_at = factory.LazyFunction(timezone.now)
+
+
+class NoticeFactory(DjangoModelFactory):
+    class Meta:
+        model = Notice
+
+    user = factory.SubFactory(UserFactory)
+    key = factory.Sequence(lambda n: f"task {n}")
+    claimed_at = factory.LazyFunction(timezone.now)
 
 
 class SalesCycleFactory(DjangoModelFactory):

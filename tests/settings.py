@@ -16,7 +16,16 @@ os.environ.update(
     HTTPS="0",
     ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
 )
-for name in ("CURRENCY", "COUNTRY", "TIME_ZONE", "LANGUAGE_CODE", "VISIBILITY"):
+for name in (
+    "CURRENCY",
+    "COUNTRY",
+    "TIME_ZONE",
+    "LANGUAGE_CODE",
+    "VISIBILITY",
+    "EMAIL_URL",
+    "MAIL_IN",
+    "SITE_URL",
+):
     os.environ.pop(name, None)
 
 from crm.settings import *  # noqa: E402, F403, TID251
@@ -32,6 +41,7 @@ else:
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, and worth nothing
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "attachments": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True

@@ -9,7 +9,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import QuerySet
 
-from activities.models import Activity, ActivityStep
+from activities.models import Activity, ActivityStep, CalendarFeed, Email, Task
 from contacts.models import Contact, IndustryGroup
 from opportunities.models import CloseReason, Opportunity, OpportunityEntry
 from salescycles.models import SalesCycle, SalesCycleStage
@@ -44,6 +44,10 @@ def started():
 
 def new():
     return factories.OpportunityFactory()
+
+
+def closed_task():
+    return factories.TaskFactory(closed=True)
 
 
 def default_cycle():
@@ -225,6 +229,43 @@ BREAKS = {
     "interaction_kind_known": [(factories.InteractionFactory, {"kind": "SMOKE"})],
     "interaction_text_given": [(factories.InteractionFactory, {"text": ""})],
     "interaction_is_about_something": [(factories.InteractionFactory, {"contact": None})],
+    "task_description_given": [(factories.TaskFactory, {"description": ""})],
+    "task_kind_known": [(factories.TaskFactory, {"kind": "NAP"})],
+    "task_priority_known": [(factories.TaskFactory, {"priority": "URGENT"})],
+    "task_has_one_doer": [
+        (factories.TaskFactory, {"salesperson": None}),
+        (factories.TaskFactory, lambda row: {"team": factories.TeamFactory()}),
+    ],
+    "task_closed_by_somebody": [
+        (factories.TaskFactory, {"status": "DONE"}),
+        (factories.TaskFactory, lambda row: {"closed_by": factories.UserFactory()}),
+        (closed_task, {"closed_at": None}),
+        (closed_task, {"status": "OPEN"}),
+        (factories.TaskFactory, {"status": "LATE"}),
+    ],
+    "task_time_zone_given": [(factories.TaskFactory, {"time_zone": ""})],
+    "task_repeats_from_known": [(factories.TaskFactory, {"repeats_from": "WHIM"})],
+    "task_series_has_a_beginning": [
+        (factories.TaskFactory, {"repeats": "1W"}),
+        (factories.TaskFactory, {"series_began_on": PAST}),
+    ],
+    "task_cancelled_by_change": [(closed_task, lambda row: {"cancelled_by": entry_of(new())})],
+    "task_version_from_one": [(factories.TaskFactory, {"version": 0})],
+    "email_state_known": [(factories.EmailFactory, {"state": "LOST", "text": ""})],
+    "email_filed_with_interaction": [
+        (factories.EmailFactory, lambda row: {"interaction": factories.InteractionFactory()})
+    ],
+    "email_text_only_while_waiting": [(factories.EmailFactory, {"state": "SET_ASIDE"})],
+    "attachment_belongs_to_one": [
+        (factories.AttachmentFactory, {"interaction": None}),
+        (factories.AttachmentFactory, lambda row: {"email": factories.EmailFactory()}),
+    ],
+    "attachment_name_given": [(factories.AttachmentFactory, {"name": ""})],
+    "calendar_feed_key_given": [(factories.CalendarFeedFactory, {"key_hash": ""})],
+    "notice_sent_once": [
+        (factories.NoticeFactory, lambda row: {"key": factories.NoticeFactory(user=row.user).key})
+    ],
+    "notice_key_given": [(factories.NoticeFactory, {"key": ""})],
     "activity_code_given": code_of(factories.ActivityFactory),
     "activity_step_position_unique": [
         (
@@ -330,6 +371,11 @@ UNIQUE = [
 ]
 FACTORIES = {
     Activity: factories.ActivityFactory,
+    CalendarFeed: factories.CalendarFeedFactory,
+    Email: lambda: factories.EmailFactory(interaction=factories.InteractionFactory(), state="FILED", text=""),
+    Task: lambda: factories.TaskFactory(
+        closed=True, outcome=factories.InteractionFactory(), follows=factories.TaskFactory()
+    ),
     CloseReason: factories.CloseReasonFactory,
     Contact: factories.CompanyFactory,
     IndustryGroup: factories.IndustryGroupFactory,

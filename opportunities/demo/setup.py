@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from activities.models import StepKind
+from activities.models import TaskKind
 from opportunities.models import Outcome
 from salescycles.models import ProbabilityMethod
 
@@ -186,44 +186,44 @@ ACTIVITIES = (
         "FIRST",
         "First contact",
         (
-            (StepKind.CALL, "Call to find out what they need", "2D"),
-            (StepKind.EMAIL, "Send the company brochure", "3D"),
-            (StepKind.TODO, "Look up who decides", "1W"),
+            (TaskKind.CALL, "Call to find out what they need", "2D"),
+            (TaskKind.EMAIL, "Send the company brochure", "3D"),
+            (TaskKind.TODO, "Look up who decides", "1W"),
         ),
     ),
     (
         "VISIT",
         "Visit on site",
         (
-            (StepKind.CALL, "Agree on a date", "3D"),
-            (StepKind.MEETING, "Walk through the site", "2W"),
-            (StepKind.EMAIL, "Send the report of the visit", "2W+2D"),
+            (TaskKind.CALL, "Agree on a date", "3D"),
+            (TaskKind.MEETING, "Walk through the site", "2W"),
+            (TaskKind.EMAIL, "Send the report of the visit", "2W+2D"),
         ),
     ),
     (
         "DEMO",
         "Demonstration",
         (
-            (StepKind.TODO, "Prepare the demonstration with their articles", "1W"),
-            (StepKind.MEETING, "Demonstrate", "2W"),
-            (StepKind.CALL, "Ask what they thought of it", "2W+3D"),
+            (TaskKind.TODO, "Prepare the demonstration with their articles", "1W"),
+            (TaskKind.MEETING, "Demonstrate", "2W"),
+            (TaskKind.CALL, "Ask what they thought of it", "2W+3D"),
         ),
     ),
     (
         "PROPOSAL",
         "Proposal",
         (
-            (StepKind.TODO, "Calculate the price", "3D"),
-            (StepKind.EMAIL, "Send the proposal", "1W"),
-            (StepKind.CALL, "Go through the proposal together", "1W+3D"),
+            (TaskKind.TODO, "Calculate the price", "3D"),
+            (TaskKind.EMAIL, "Send the proposal", "1W"),
+            (TaskKind.CALL, "Go through the proposal together", "1W+3D"),
         ),
     ),
     (
         "CLOSING",
         "Closing",
         (
-            (StepKind.MEETING, "Meet the one who signs", "1W"),
-            (StepKind.CALL, "Call about the signature", "CM"),
+            (TaskKind.MEETING, "Meet the one who signs", "1W"),
+            (TaskKind.CALL, "Call about the signature", "CM"),
         ),
     ),
 )

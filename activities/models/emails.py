@@ -1,0 +1,92 @@
+"""E-mail that came in, until it is filed as an interaction."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from activities.models.interactions import Interaction
+
+
+class EmailState(models.TextChoices):
+    """What became of an e-mail."""
+
+    WAITING = "WAITING", _("Waiting for somebody to place it")
+    FILED = "FILED", _("Filed")
+    SET_ASIDE = "SET_ASIDE", _("Set aside")
+
+
+class EmailQuerySet(models.QuerySet["Email"]):
+    """E-mails by what became of them."""
+
+    def waiting(self) -> "EmailQuerySet":
+        """Those that nobody has placed yet."""
+        return self.filter(state=EmailState.WAITING)
+
+
+class Email(models.Model):
+    """An e-mail that came in: kept so that it is filed only once, with its text only as long as it waits."""
+
+    message_key = models.CharField(
+        _("message key"),
+        max_length=64,
+        unique=True,
+        error_messages={"unique": _("This e-mail came in before.")},
+        editable=False,
+        help_text=_("SHA-256 of the Message-ID, or of the whole message if it has none."),
+    )
+    state = models.CharField(_("state"), max_length=9, choices=EmailState, default=EmailState.WAITING)
+    sender = models.CharField(_("from"), max_length=320, blank=True)
+    recipients = models.TextField(_("to"), blank=True, help_text=_("Addresses, one on each line."))
+    subject = models.CharField(_("subject"), max_length=500, blank=True)
+    text = models.TextField(_("text"), blank=True)
+    sent_at = models.DateTimeField(_("sent at"))
+    received_at = models.DateTimeField(_("received at"), auto_now_add=True)
+    reason = models.CharField(_("why it waits"), max_length=300, blank=True)
+    interaction = models.OneToOneField(
+        Interaction,
+        verbose_name=_("interaction"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="email",
+        error_messages={"unique": _("Another e-mail is filed as this interaction.")},
+    )
+    placed_at = models.DateTimeField(_("placed at"), null=True, blank=True)
+    placed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("placed by"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+
+    objects = EmailQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("e-mail")
+        verbose_name_plural = _("e-mails")
+        indexes = [
+            models.Index(fields=["-sent_at", "-id"], condition=Q(state="WAITING"), name="email_waiting_idx"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=EmailState.values),
+                name="email_state_known",
+                violation_error_message=_("An e-mail waits, is filed or is set aside."),
+            ),
+            models.CheckConstraint(
+                condition=Q(interaction__isnull=True) | Q(state=EmailState.FILED),
+                name="email_filed_with_interaction",
+                violation_error_message=_("Only an e-mail that is filed has an interaction."),
+            ),
+            models.CheckConstraint(
+                condition=Q(state=EmailState.WAITING) | Q(text=""),
+                name="email_text_only_while_waiting",
+                violation_error_message=_("The text of an e-mail is kept only as long as it waits."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or self.sender
