@@ -133,5 +133,7 @@ class ContactAdmin(RoleAdmin):
             seen = Contact.objects.visible_to(person(request)).values("pk")
             present = obj.company_id if obj else None
             companies = Contact.objects.companies().filter(Q(pk__in=seen) | Q(pk=present))
-            form.base_fields["company"].queryset = companies  # type: ignore[attr-defined]
+            field = form.base_fields["company"]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = companies
         return form

@@ -19,7 +19,7 @@ from django_countries.fields import CountryField
 from phonenumber_field.modelfields import PhoneNumberField
 
 from contacts.names import name_key
-from crm.fields import CodeField, WebsiteField
+from crm.fields import CodeField, WebsiteField, column_of
 from crm.numbering import next_number
 from crm.text import normalised, words_of
 from salespeople.models import Salesperson, User
@@ -34,7 +34,7 @@ def all_languages() -> list[tuple[str, str]]:
 
 def stored_phone(number: Any) -> str:
     """A phone number as the database keeps it: +3292334455."""
-    return str(Contact._meta.get_field("phone").get_prep_value(number) or "")  # type: ignore[union-attr]
+    return str(column_of(Contact, "phone").get_prep_value(number) or "")
 
 
 class ContactKind(models.TextChoices):
@@ -310,14 +310,14 @@ class Contact(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def save(self, *args: object, **kwargs: object) -> None:
+    def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, giving a new contact its number in the same transaction, and its name and number to searches."""
         with transaction.atomic():
             if not self.number:
                 self.number = next_number("C")
             self.search_text = normalised(f"{self.number} {self.name} {self.email}")
             self.name_key = name_key(self.name)
-            super().save(*args, **kwargs)  # type: ignore[arg-type]
+            super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
         return reverse("contacts:detail", args=[self.pk])

@@ -109,6 +109,13 @@ class DateFormulaField(models.CharField):  # type: ignore[type-arg]
         return "".join(value.split()).upper() if isinstance(value, str) else value
 
 
+def column_of(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
+    """A field that a table has as a column."""
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
+
+
 def between(field: str) -> models.Q:
     """The condition that a percentage field lies between 0 and 100 (or is empty, where it may be)."""
     return models.Q(**{f"{field}__gte": 0, f"{field}__lte": 100})

@@ -14,10 +14,10 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import DecimalField, F, Field, Model, Q, QuerySet
-from django.db.models.options import Options
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from crm.fields import column_of
 from crm.forms import LARGEST_KEY
 
 Row = TypeVar("Row", bound=Model)
@@ -133,14 +133,15 @@ def _read(queryset: QuerySet[Row], field: str, text: str) -> tuple[Any, int] | N
         of, value, pk = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if of != field:
             return None
-        options: Options[Any] = queryset.model._meta
-        for name in field.split("__")[:-1]:
-            related = options.get_field(name).related_model
+        model: type[Model] = queryset.model
+        *through, name = field.split("__")
+        for step in through:
+            related = model._meta.get_field(step).related_model
             assert isinstance(related, type)
-            options = related._meta
-        last = options.get_field(field.split("__")[-1])
-        value = None if value is None else last.to_python(value)  # type: ignore[union-attr]
-        is_fit = _is_fit(last, value)  # type: ignore[arg-type]
+            model = related
+        column = column_of(model, name)
+        value = None if value is None else column.to_python(value)
+        is_fit = _is_fit(column, value)
     except (ValueError, TypeError, OverflowError, RecursionError, ValidationError, AssertionError):
         return None
     if not isinstance(pk, int) or isinstance(pk, bool) or not 0 <= pk <= LARGEST_KEY:

@@ -24,6 +24,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from crm.fields import column_of
 from crm.forms import is_key, saved
 from crm.http import CrmRequest
 
@@ -59,7 +60,7 @@ def plain(value: Decimal | None) -> str:
 
 def as_texts(instance: models.Model, fields: Sequence[str]) -> Texts:
     """The fields of a record as a form shows them; a ticked box is ``on``."""
-    return {name: _as_text(getattr(instance, instance._meta.get_field(name).attname)) for name in fields}  # type: ignore[union-attr]
+    return {name: _as_text(getattr(instance, column_of(type(instance), name).attname)) for name in fields}
 
 
 def remember(rows: dict[str, Texts], *, of: str) -> str:
@@ -91,7 +92,7 @@ def differences(
         if new == old:
             continue
         words = {
-            "field": str(model._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+            "field": str(column_of(model, name).verbose_name),
             "old": show(name, old),
             "new": show(name, new),
             "mine": show(name, mine),

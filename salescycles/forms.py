@@ -37,7 +37,7 @@ LAST_POSITION = 9_999
 MOST_STAGES = 80
 
 
-class SalesCycleForm(forms.ModelForm):  # type: ignore[type-arg]
+class SalesCycleForm(forms.ModelForm[SalesCycle]):
     """A sales cycle's own facts; ticking the default takes it away from the cycle that has it."""
 
     class Meta:
@@ -98,7 +98,7 @@ class ActivityChoice(forms.TypedChoiceField):
         )
 
 
-class StageForm(forms.ModelForm):  # type: ignore[type-arg]
+class StageForm(forms.ModelForm[SalesCycleStage]):
     """One row of the stage table."""
 
     id = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -192,7 +192,7 @@ class StageForm(forms.ModelForm):  # type: ignore[type-arg]
         )
 
 
-class StageFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
+class StageFormSet(forms.BaseFormSet[StageForm]):
     """The stages of one cycle as a table: no two on one position, none deleted that is in use."""
 
     form = StageForm

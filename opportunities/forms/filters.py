@@ -67,7 +67,7 @@ class Chip:
     url: str
 
 
-class RowIterator(ModelChoiceIterator):  # type: ignore[type-arg]
+class RowIterator(ModelChoiceIterator[Any]):
     """The rows of a ``RowField`` as choices, under the names of their groups if they have any."""
 
     field: "RowField"
@@ -83,7 +83,7 @@ class RowIterator(ModelChoiceIterator):  # type: ignore[type-arg]
         yield from groups.items()
 
 
-class RowField(forms.ModelChoiceField):  # type: ignore[type-arg]
+class RowField(forms.ModelChoiceField[Any]):
     """A choice among the rows of a small table, which are read once, for the list and for the check."""
 
     iterator = RowIterator
@@ -238,8 +238,8 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         assert isinstance(teams, RowField)
 
         def of_people() -> list[Model]:
-            found = {getattr(person, "team", None) for person in people.rows.values()}
-            return sorted(found - {None}, key=str)  # type: ignore[arg-type]
+            found = {team for person in people.rows.values() if (team := getattr(person, "team", None))}
+            return sorted(found, key=str)
 
         teams.source = of_people
 

@@ -13,7 +13,7 @@ from salespeople.models import User
 LONGEST_QUERY = 2000
 
 
-class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
+class SavedViewForm(forms.ModelForm[SavedView]):
     """A view as its owner names it and shares it; what it asks comes from the page it is made on."""
 
     opens_first = forms.BooleanField(label=gettext_lazy("The list opens with it"), required=False)
@@ -25,7 +25,7 @@ class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        if self.instance.pk is None:
+        if self.instance._state.adding:
             self.instance.owner = user
         own = user.own_salesperson
         has_team = own is not None and own.team is not None
