@@ -11,8 +11,9 @@ from babel.dates import format_date, format_skeleton
 from babel.numbers import format_currency, format_decimal
 from django import template
 from django.conf import settings
+from django.template.defaultfilters import linebreaksbr
 from django.utils.html import conditional_escape, format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext, to_locale
 from django.utils.translation import gettext as _
 
@@ -111,22 +112,20 @@ def days(count: int) -> str:
 @register.filter
 def prose(text: str) -> SafeString:
     """What somebody wrote, escaped, with its lines; only what begins with http:// or https:// becomes a link."""
-    return format_html_join(
-        mark_safe("<br>"), "{}", ((_with_links(line),) for line in str(text).splitlines())
-    )
+    return linebreaksbr(_with_links(str(text).rstrip("\r\n")))
 
 
-def _with_links(line: str) -> SafeString:
+def _with_links(text: str) -> SafeString:
     parts = []
     end = 0
-    for found in WEB_ADDRESS.finditer(line):
+    for found in WEB_ADDRESS.finditer(text):
         address = found[0].rstrip(AFTER_AN_ADDRESS)
         if address.count("(") < address.count(")"):
             address = address[: address.rindex(")")]
         link = '<a href="{0}" rel="noopener noreferrer nofollow">{0}</a>'
-        parts += [conditional_escape(line[end : found.start()]), format_html(link, address)]
+        parts += [conditional_escape(text[end : found.start()]), format_html(link, address)]
         end = found.start() + len(address)
-    return format_html_join("", "{}", ((part,) for part in [*parts, line[end:]]))
+    return format_html_join("", "{}", ((part,) for part in [*parts, text[end:]]))
 
 
 @register.filter
