@@ -69,8 +69,7 @@ class OpportunitiesFollow:
             _put(opportunity, kept, merged, by, _("The merge of %(kept)s into %(merged)s was undone."))
         for keys in in_batches(record["people"]):
             OpportunityContact.objects.filter(pk__in=keys, contact=kept).update(contact=merged)
-        for row in record["removed"]:
-            _involve_again(row)
+        _involve_again(record["removed"])
         left = len(record["moved"]) - len(untouched)
         words = ngettext("%(n)d opportunity", "%(n)d opportunities", left) % {"n": left}
         return [words] if left else []
@@ -112,26 +111,37 @@ def _untouched(record: dict[str, Any]) -> list[Opportunity]:
 
 
 def _move_people(merged: Contact, kept: Contact) -> dict[str, Any]:
-    """Who was involved is so as the kept contact, unless that is involved already or is the one it is with."""
+    """Who was involved is so as the kept contact, unless that is involved already or is the one it is with.
+
+    Not through ``operations.involve`` and ``release``: nobody comes or goes, so that no rule is asked and the change
+    log of each opportunity says nothing; the record of the merge does.
+    """
     rows = OpportunityContact.objects.filter(contact__in=[merged, kept]).select_related("opportunity")
     taken = {row.opportunity_id for row in rows if row.contact_id == kept.pk}
-    people, removed = [], []
-    for row in rows:
-        is_main = row.opportunity.contact_id == kept.pk
-        if is_main or (row.contact_id == merged.pk and row.opportunity_id in taken):
-            removed.append([row.opportunity_id, row.contact_id, row.role])
-            row.delete()
-        elif row.contact_id == merged.pk:
-            people.append(row.pk)
-            OpportunityContact.objects.filter(pk=row.pk).update(contact=kept)
-    return {"people": people, "removed": removed}
+    without_room = {
+        row.pk: [row.opportunity_id, row.contact_id, row.role]
+        for row in rows
+        if row.opportunity.contact_id == kept.pk
+        or (row.contact_id == merged.pk and row.opportunity_id in taken)
+    }
+    people = [row.pk for row in rows if row.contact_id == merged.pk and row.pk not in without_room]
+    for keys in in_batches(without_room):
+        OpportunityContact.objects.filter(pk__in=keys).delete()
+    for keys in in_batches(people):
+        OpportunityContact.objects.filter(pk__in=keys).update(contact=kept)
+    return {"people": people, "removed": list(without_room.values())}
 
 
-def _involve_again(row: list[Any]) -> None:
-    """Give somebody the place back that the merge left no room for, if there is room now."""
-    opportunity, contact, role = row
-    there = Opportunity.objects.filter(pk=opportunity).exclude(contact=contact)
-    if there.exists():
-        OpportunityContact.objects.get_or_create(
-            opportunity_id=opportunity, contact_id=contact, defaults={"role": role}
-        )
+def _involve_again(removed: list[tuple[int, int, str]]) -> None:
+    """Give everybody the place back that the merge left no room for, where there is room now."""
+    main_contacts: dict[int, int] = {}
+    for keys in in_batches(opportunity for opportunity, _contact, _role in removed):
+        main_contacts |= dict(Opportunity.objects.filter(pk__in=keys).values_list("pk", "contact"))
+    OpportunityContact.objects.bulk_create(
+        [
+            OpportunityContact(opportunity_id=opportunity, contact_id=contact, role=role)
+            for opportunity, contact, role in removed
+            if opportunity in main_contacts and main_contacts[opportunity] != contact
+        ],
+        ignore_conflicts=True,  # with those who were involved again since
+    )

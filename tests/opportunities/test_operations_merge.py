@@ -8,6 +8,7 @@ from contacts.operations import merge, unmerge
 from crm.dates import today
 from opportunities import operations
 from opportunities.ledger import verify
+from opportunities.merging import OpportunitiesFollow
 from opportunities.models import Action, Opportunity, OpportunityContact
 from tests.factories import (
     CompanyFactory,
@@ -239,6 +240,44 @@ def test_a_place_for_which_there_is_no_room_any_more_stays_gone(by, kept, merged
     unmerge(merge=done, by=by)
 
     assert not OpportunityContact.objects.exists()
+
+
+def test_a_place_that_was_given_again_since_stays_as_it_was_given(by, kept, merged):
+    moved, shared = OpportunityFactory(), OpportunityFactory()
+    for opportunity in (moved, shared):
+        OpportunityContactFactory(opportunity=opportunity, contact=merged, role="INFLUENCER")
+    OpportunityContactFactory(opportunity=shared, contact=kept, role="USER")
+    done = merge(kept=kept, merged=merged, chosen={}, by=by)
+    OpportunityContactFactory(opportunity=shared, contact=merged, role="PARTNER")
+
+    unmerge(merge=done, by=by)
+
+    rows = OpportunityContact.objects.order_by("opportunity", "role")
+    assert list(rows.values_list("opportunity", "contact", "role")) == [
+        (moved.pk, merged.pk, "INFLUENCER"),
+        (shared.pk, merged.pk, "PARTNER"),
+        (shared.pk, kept.pk, "USER"),
+    ]
+
+
+@pytest.mark.parametrize("many", [1, 15])
+def test_places_follow_in_the_same_number_of_queries_however_many(
+    by, kept, merged, many, django_assert_num_queries
+):
+    for _ in range(many):
+        shared, alone = OpportunityFactory(), OpportunityFactory()
+        OpportunityContactFactory(opportunity=alone, contact=merged)
+        OpportunityContactFactory(opportunity=shared, contact=merged)
+        OpportunityContactFactory(opportunity=shared, contact=kept)
+    follow = OpportunitiesFollow()
+
+    with django_assert_num_queries(4):
+        record = follow.move(merged, kept, by)
+    with django_assert_num_queries(3):
+        follow.move_back(record, merged, kept, by)
+
+    assert OpportunityContact.objects.filter(contact=merged).count() == many * 2
+    assert OpportunityContact.objects.filter(contact=kept).count() == many
 
 
 def test_interactions_follow_and_come_back(by, kept, merged):
