@@ -1,10 +1,9 @@
 """Sales cycles: the stages an opportunity passes, and how its probability is computed."""
 
 from decimal import Decimal
-from itertools import count
 
-from django.db import models, transaction
-from django.db.models import Case, Q, Value, When
+from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -184,20 +183,3 @@ class SalesCycleStage(models.Model):
 
     def __str__(self) -> str:
         return self.description
-
-
-def reorder_stages(cycle: SalesCycle, positions: dict[int, int]) -> None:
-    """Give the stages of a cycle (by primary key) new positions in one step, whatever they swap.
-
-    The stages first step aside to positions that nobody has or wants, so that no two ever stand on the same one.
-    Raises ``IntegrityError`` when two stages end on one position.
-    """
-    if not positions:
-        return
-    stages = SalesCycleStage.objects.filter(cycle=cycle)
-    with transaction.atomic():
-        wanted = {*positions.values(), *stages.values_list("position", flat=True)}
-        aside = (position for position in count(1) if position not in wanted)
-        moving = stages.filter(pk__in=positions)
-        for places in (dict(zip(positions, aside, strict=False)), positions):
-            moving.update(position=Case(*[When(pk=pk, then=Value(place)) for pk, place in places.items()]))

@@ -11,7 +11,8 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 
-from salescycles.models import SalesCycle, SalesCycleStage, reorder_stages
+from crm.positions import write_rows
+from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import User
 
 
@@ -48,21 +49,7 @@ def write_stages(
 
     ``kept`` holds new and existing stages with the names of the fields that changed, ``removed`` those to delete.
     """
-    message: list[dict[str, Any]] = []
-    for stage in removed:
-        message.append({"deleted": {"name": "stage", "object": str(stage)}})
-        stage.delete()
-    existing = [(stage, changed) for stage, changed in kept if changed and not stage._state.adding]
-    for stage, changed in existing:
-        message.append({"changed": {"name": "stage", "object": str(stage), "fields": list(changed)}})
-        if rest := set(changed) - {"position"}:
-            stage.save(update_fields=rest)
-    reorder_stages(cycle, {stage.pk: stage.position for stage, changed in existing if "position" in changed})
-    for stage, _changed in kept:
-        if stage._state.adding:
-            stage.cycle = cycle
-            stage.save(force_insert=True)
-            message.append({"added": {"name": "stage", "object": str(stage)}})
+    message = write_rows(cycle.stages.all(), name="stage", kept=kept, removed=removed)
     if message:
         _log(cycle, CHANGE, by=by, message=message)
 

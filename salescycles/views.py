@@ -21,16 +21,11 @@ from crm.seen import as_texts, change_of, differences, merge, recall, remember
 from salescycles import operations
 from salescycles.forms import (
     CYCLE_FIELDS,
-    STAGE_FIELDS,
     ExampleForm,
     SalesCycleForm,
     StageFormSet,
-    merge_stages,
     show_cycle_text,
-    texts_of_stages,
     typed_cycle,
-    typed_stages,
-    with_one_more_row,
 )
 from salescycles.models import ProbabilityMethod, SalesCycle, SalesCycleStage
 from salescycles.preview import StageFacts, preview
@@ -163,26 +158,20 @@ def _change_stages(request: CrmRequest, pk: int) -> HttpResponse:
     cycle = get_object_or_404(SalesCycle.objects.select_for_update(no_key=True), pk=pk)
     stages = _stages_of(cycle)
     if "add" in request.POST:
-        formset = StageFormSet(with_one_more_row(request.POST), cycle=cycle, stages=stages)
+        formset = StageFormSet(
+            StageFormSet.with_one_more_row(request.POST, is_active="on"), cycle=cycle, stages=stages
+        )
         return _cycle_page(request, cycle, stages, formset, quiet=True)
-    memory, now = recall(request.POST.get("seen", ""), of=_mark(cycle)), texts_of_stages(stages)
+    memory, now = recall(request.POST.get("seen", ""), of=_mark(cycle)), StageFormSet.texts(stages)
     if memory is None or memory.rows != now:
-        data, what = merge_stages(typed_stages(request.POST), memory, now)
+        data, what = StageFormSet.merged(request.POST, memory, now)
         formset = StageFormSet(data, cycle=cycle, stages=stages)
         change = change_of(cycle, memory, what)
         return _cycle_page(request, cycle, stages, formset, status=409, change=change, seen=None)
     formset = StageFormSet(request.POST, cycle=cycle, stages=stages)
     if not formset.is_valid():
         return _cycle_page(request, cycle, stages, formset, status=422)
-    operations.write_stages(
-        cycle=cycle,
-        kept=[
-            (form.instance, [name for name in form.changed_data if name in STAGE_FIELDS])
-            for form in formset.rows_in_play()
-        ],
-        removed=[form.instance for form in formset.deleted_forms if form.instance.pk],
-        by=request.user,
-    )
+    operations.write_stages(cycle=cycle, kept=formset.kept(), removed=formset.removed(), by=request.user)
     messages.success(request, _("Saved the stages."))
     return redirect(cycle)
 
@@ -205,7 +194,7 @@ def _cycle_page(
     if may_change and formset is None:
         formset = StageFormSet(cycle=cycle, stages=stages)
         formset.extra = 0 if stages else BLANK_ROWS
-    fresh = remember(texts_of_stages(stages), of=_mark(cycle))
+    fresh = remember(StageFormSet.texts(stages), of=_mark(cycle))
     seen = context.pop("seen", request.POST.get("seen")) or fresh
     context |= {
         "cycle": cycle,

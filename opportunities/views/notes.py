@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from activities.forms import InteractionForm
+from activities.forms.interactions import InteractionForm
 from activities.models import Interaction, InteractionQuerySet
 from contacts.models import Contact
 from crm.access import readers_only

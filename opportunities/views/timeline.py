@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from activities.forms import InteractionForm
+from activities.forms.interactions import InteractionForm
 from activities.models import Interaction
 from contacts.models import Contact
 from crm.access import readers_only

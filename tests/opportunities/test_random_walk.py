@@ -27,10 +27,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from contacts import operations as contacts
 from contacts.models import Contact, ContactMerge
+from crm.positions import reorder
 from opportunities import ledger, operations
 from opportunities.models import CloseReason, Opportunity, OpportunityEntry, Outcome
 from opportunities.operations import Estimate
-from salescycles.models import SalesCycle, SalesCycleStage, reorder_stages
+from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson
 from tests.factories import (
     CloseReasonFactory,
@@ -289,7 +290,10 @@ class Walk(RuleBasedStateMachine):
                 shift = data.draw(st.integers(0, 3))
                 for each, place in zip(stages, places, strict=True):
                     each.position = place + shift
-                reorder_stages(SalesCycle.objects.get(pk=cycle), {each.key: each.position for each in stages})
+                reorder(
+                    SalesCycle.objects.get(pk=cycle).stages.all(),
+                    {each.key: each.position for each in stages},
+                )
                 return
             case "active":
                 stage.active = not stage.active

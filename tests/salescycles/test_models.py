@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from salescycles.models import ProbabilityMethod, SalesCycle, SalesCycleStage, reorder_stages
+from crm.positions import reorder
+from salescycles.models import ProbabilityMethod, SalesCycle, SalesCycleStage
 from tests.factories import SalesCycleFactory, SalesCycleStageFactory, cycle_with_stages
 
 LARGEST = 2_147_483_647  # what a position can hold
@@ -106,7 +107,7 @@ def test_reorder(positions, expected):
     cycle, other = cycle_with_stages("A", "B", "C"), cycle_with_stages("A", "B", "C")
     keys = {stage.description: stage.pk for stage in cycle.stages.all()}
 
-    reorder_stages(cycle, {keys[name]: position for name, position in positions.items()})
+    reorder(cycle.stages.all(), {keys[name]: position for name, position in positions.items()})
 
     assert order_of(cycle) == expected
     assert order_of(other) == [("A", 10), ("B", 20), ("C", 30)]
@@ -119,7 +120,7 @@ def test_reorder_back_from_the_largest_positions():
         SalesCycleStageFactory(cycle=cycle, position=LARGEST - n, description="ABC"[n]) for n in range(3)
     ]
 
-    reorder_stages(cycle, {stages[0].pk: LARGEST - 2, stages[2].pk: LARGEST})
+    reorder(cycle.stages.all(), {stages[0].pk: LARGEST - 2, stages[2].pk: LARGEST})
 
     assert order_of(cycle) == [("A", LARGEST - 2), ("B", LARGEST - 1), ("C", LARGEST)]
 
@@ -131,7 +132,7 @@ def test_reorder_that_cannot_be_changes_nothing(positions):
     keys = {stage.description: stage.pk for stage in cycle.stages.all()}
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        reorder_stages(cycle, {keys[name]: position for name, position in positions.items()})
+        reorder(cycle.stages.all(), {keys[name]: position for name, position in positions.items()})
 
     assert order_of(cycle) == [("A", 10), ("B", 20), ("C", 30)]
 
@@ -140,7 +141,7 @@ def test_reorder_that_cannot_be_changes_nothing(positions):
 def test_reorder_leaves_a_stage_of_another_cycle_alone():
     cycle, other = cycle_with_stages("A", "B"), cycle_with_stages("C")
 
-    reorder_stages(cycle, {other.stages.get().pk: 99})
+    reorder(cycle.stages.all(), {other.stages.get().pk: 99})
 
     assert order_of(cycle) == [("A", 10), ("B", 20)]
     assert order_of(other) == [("C", 10)]
@@ -158,7 +159,7 @@ def test_any_reorder_gives_each_stage_its_position(data, before):
         cycle = SalesCycleFactory()
         stages = [SalesCycleStageFactory(cycle=cycle, position=position) for position in before]
 
-        reorder_stages(cycle, {stage.pk: place for stage, place in zip(stages, after, strict=True)})
+        reorder(cycle.stages.all(), {stage.pk: place for stage, place in zip(stages, after, strict=True)})
 
         assert [stage.position for stage in cycle.stages.order_by("pk")] == after
         transaction.set_rollback(True)

@@ -317,7 +317,7 @@ def test_save_refuses_a_new_row_without_a_description(manager, cycle):
 def test_mistakes_are_drawn_in_the_order_that_was_typed(manager, cycle):
     response = save(manager, cycle, **{"0-position": "99", "1-chance_percent": "x"})
 
-    assert [form.stage_name() for form in response.context["formset"]] == ["Two", "Three", "One"]
+    assert [form.row_name() for form in response.context["formset"]] == ["Two", "Three", "One"]
     assert "Row 1" in response.content.decode()
 
 

@@ -1,0 +1,1 @@
+"""What people type about activities, tasks and interactions, one module for each."""
