@@ -98,12 +98,6 @@ def days_from_today(value: date | None) -> str:
 
 
 @register.filter
-def days_since(value: date | None) -> int:
-    """Whole days from a date until today."""
-    return max((today() - value).days, 0) if value else 0
-
-
-@register.filter
 def days(count: int) -> str:
     """A number of days in words."""
     return ngettext("%(n)d day", "%(n)d days", count) % {"n": count}

@@ -73,22 +73,21 @@ def test_day(language, expected):
 
 
 @pytest.mark.parametrize(
-    ("value", "words", "since"),
+    ("value", "words"),
     [
-        (date(2026, 3, 23), "today", 0),
-        (date(2026, 3, 24), "tomorrow", 0),
-        (date(2026, 3, 25), "in 2 days", 0),
-        (date(2027, 3, 23), "in 365 days", 0),
-        (date(2026, 3, 22), "yesterday", 1),
-        (date(2026, 3, 21), "2 days ago", 2),
-        (date(2025, 3, 23), "365 days ago", 365),
-        (None, "", 0),
+        (date(2026, 3, 23), "today"),
+        (date(2026, 3, 24), "tomorrow"),
+        (date(2026, 3, 25), "in 2 days"),
+        (date(2027, 3, 23), "in 365 days"),
+        (date(2026, 3, 22), "yesterday"),
+        (date(2026, 3, 21), "2 days ago"),
+        (date(2025, 3, 23), "365 days ago"),
+        (None, ""),
     ],
 )
 @time_machine.travel("2026-03-23T12:00Z", tick=False)
-def test_distance_of_a_day(value, words, since):
+def test_distance_of_a_day(value, words):
     assert kansen.days_from_today(value) == words
-    assert kansen.days_since(value) == since
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 days"), (1, "1 day"), (2, "2 days")])
