@@ -1,11 +1,59 @@
-"""What was said and done with a contact follows it when two contacts become one."""
+"""What was said, done and is to do with a contact follows it when two contacts become one."""
 
+from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import ngettext
 
-from activities.models import Interaction
+from activities.models import Interaction, Task
 from contacts.models import Contact
 from contacts.operations import Count, in_batches
 from salespeople.models import User
+
+
+class TasksFollow:
+    """Tasks that name a contact. Whoever writes one locks its contact first, so there is nothing to hold."""
+
+    key = "tasks"
+
+    def counts(self, contact: Contact) -> list[Count]:
+        """How many name the contact."""
+        return [_tasks(Task.objects.filter(contact=contact).count())]
+
+    def is_hidden(self, contact: Contact, user: User) -> bool:
+        """Whether a task with the contact is out of the user's sight."""
+        tasks = Task.objects.filter(contact=contact)
+        return tasks.exclude(pk__in=Task.objects.visible_to(user).values("pk")).exists()
+
+    def hold(self, contact: Contact) -> None:
+        """Nothing."""
+
+    def move(self, merged: Contact, kept: Contact, by: User) -> list[int]:
+        """They name the kept contact; returns their keys."""
+        keys = list(Task.objects.filter(contact=merged).order_by("pk").values_list("pk", flat=True))
+        _name(keys, merged, kept)
+        return keys
+
+    def counts_back(self, record: list[int], merged: Contact, kept: Contact) -> list[Count]:
+        """How many of those still name the kept contact."""
+        numbers = (Task.objects.filter(pk__in=keys, contact=kept).count() for keys in in_batches(record))
+        return [_tasks(sum(numbers))]
+
+    def move_back(self, record: list[int], merged: Contact, kept: Contact, by: User) -> list[str]:
+        """They name the other one again."""
+        _name(record, kept, merged)
+        return []
+
+
+def _name(keys: list[int], old: Contact, new: Contact) -> None:
+    """Let tasks name another contact; whoever has one open is told."""
+    for batch in in_batches(keys):
+        Task.objects.filter(pk__in=batch, contact=old).update(
+            contact=new, version=F("version") + 1, changed_at=timezone.now()
+        )
+
+
+def _tasks(number: int) -> Count:
+    return Count(number, ngettext("%(n)d task", "%(n)d tasks", number) % {"n": number}, "")
 
 
 class InteractionsFollow:

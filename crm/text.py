@@ -23,6 +23,11 @@ def normalised(text: str) -> str:
     return " ".join(plain.replace("\0", "").split())
 
 
+def can_be_stored(text: str) -> bool:
+    """Whether every database takes the text: none stores NUL, nor half of a surrogate pair."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def quoted(names: Iterable[str], *, most: int = 5) -> str:
     """What somebody wrote, in quotation marks and fit to be shown: the first few, none of them long."""
     shown = (

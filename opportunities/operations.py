@@ -44,7 +44,7 @@ from contacts.models import Contact
 from crm.dates import apply_formula, today
 from crm.fields import HUNDRED
 from crm.numbering import next_number
-from crm.text import normalised
+from crm.text import can_be_stored, normalised
 from opportunities.models import (
     FACTS,
     OPEN_STATUSES,
@@ -986,7 +986,7 @@ def _next_entry(current: Opportunity, action: Action, *, by: User, on: date, not
     """A new entry that says what is true now; the operation then changes what it changes."""
     if len(note) > LONGEST_NOTE:
         raise NoteRefused(_("A note has at most %(n)d characters.") % {"n": LONGEST_NOTE})
-    if not _can_be_stored(note):
+    if not can_be_stored(note):
         raise NoteRefused(_("The note holds a character that cannot be stored. Take it out."))
     entry = OpportunityEntry(
         opportunity=current,
@@ -1196,7 +1196,7 @@ def _checked_description(description: str) -> str:
         raise DescriptionRefused(
             _("A description has at most %(n)d characters.") % {"n": LONGEST_DESCRIPTION}
         )
-    if not _can_be_stored(description):
+    if not can_be_stored(description):
         raise DescriptionRefused(_("The description holds a character that cannot be stored. Take it out."))
     return description
 
@@ -1206,7 +1206,7 @@ def _check_external_id(external_id: str) -> None:
         raise ExternalIdRefused(
             _("An external id has at most %(n)d characters.") % {"n": LONGEST_EXTERNAL_ID}
         )
-    if not _can_be_stored(external_id):
+    if not can_be_stored(external_id):
         raise ExternalIdRefused(_("The external id holds a character that cannot be stored. Take it out."))
     taken = Opportunity.objects.filter(external_id=external_id).values_list("number", flat=True)[:1]
     if external_id and taken:
@@ -1214,11 +1214,6 @@ def _check_external_id(external_id: str) -> None:
             _("%(number)s has the external id %(external_id)s already.")
             % {"number": taken[0], "external_id": external_id}
         )
-
-
-def _can_be_stored(text: str) -> bool:
-    """Whether every database takes the text: none stores NUL, nor half of a surrogate pair."""
-    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _usable_contact(contact: Contact | None, *, dry_run: bool) -> Contact:

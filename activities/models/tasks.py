@@ -346,6 +346,13 @@ class Task(models.Model):
         """The time zone in which date and time hold."""
         return ZoneInfo(self.time_zone)
 
+    def due_in(self, zone: ZoneInfo) -> tuple[date, time | None]:
+        """Date and time at which it is due on a clock of that zone; a day without a time is the same everywhere."""
+        if self.due_time is None:
+            return self.due_on, None
+        there = self.due_at.astimezone(zone)
+        return there.date(), there.time()
+
     @property
     def due_here(self) -> datetime | None:
         """When it is due on the clock of the reader; None without a time."""
