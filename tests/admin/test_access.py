@@ -216,7 +216,13 @@ def test_list_survives_a_nonsense_address(superuser, query):
 
     response = superuser.get(f"{url(Opportunity, 'changelist')}?{query}")
 
-    assert response.status_code in (200, 302, 400)
+    if query.startswith("contact__"):  # nobody asks around through relations
+        assert response.status_code == 400
+    elif response.status_code == 302:
+        assert response["Location"] == f"{url(Opportunity, 'changelist')}?e=1"
+    else:
+        is_none = query.startswith(("stage", "status"))
+        assert len(response.context["cl"].result_list) == (0 if is_none else 1)
 
 
 @pytest.mark.parametrize("key", ["99999999999999999999999", "abc", "0", "%00", "_5F"])

@@ -133,6 +133,7 @@ def test_superuser_sets_the_password_of_a_manager(superuser):
     user = user_with_role(Role.SALES_MANAGER)
 
     assert superuser.post(password_url(user), {**NEW_PASSWORD, "set-password": "1"}).status_code == 302
+    assert User.objects.get(pk=user.pk).check_password(NEW_PASSWORD["password1"])
 
 
 def test_time_zones_are_chosen_from_a_list(manager):

@@ -271,3 +271,4 @@ def test_nonsense_confirms_nothing(client, seller, confirmed):
     response = client.post(reverse("contacts:new"), {"name": "Acme", "is_another": confirmed})
 
     assert response.status_code == 422
+    assert Contact.objects.count() == 1

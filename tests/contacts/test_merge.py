@@ -567,6 +567,8 @@ def test_a_form_without_a_mark_is_answered_with_the_form(client, seller, kept, m
     response = client.post(url, {**form_of(client, url), "seen": ""})
 
     assert response.status_code == 409
+    assert 'name="seen"' in response.content.decode()
+    assert fresh(merged).merged_into is None
 
 
 def test_two_kinds_are_refused_with_the_way_out(client, seller, kept):

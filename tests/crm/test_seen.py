@@ -114,7 +114,11 @@ def test_the_same_change_by_both_is_no_collision(client, manager, colleague):
     mine = drawn(client, contact_url(company))
     Contact.objects.filter(pk=company.pk).update(city="Gent")
 
-    assert client.post(contact_url(company), {**mine, "city": "Gent"}).status_code == 302
+    response = client.post(contact_url(company), {**mine, "city": "Gent", "name": "Mine"})
+
+    assert response.status_code == 302
+    company.refresh_from_db()
+    assert (company.name, company.city) == ("Mine", "Gent")
 
 
 def test_every_kind_of_field_follows(client, manager):
@@ -196,6 +200,8 @@ def test_the_mark_of_another_record_counts_for_nothing(client, manager):
     seen = drawn(client, contact_url(other))["seen"]
 
     assert client.post(contact_url(company), {"name": "Mine", "seen": seen}).status_code == 409
+    company.refresh_from_db()
+    assert company.name == "Acme"
 
 
 def test_what_is_wrong_is_said_beside_the_collision(client, manager):

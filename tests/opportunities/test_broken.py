@@ -53,6 +53,8 @@ def test_made_up_industry_groups_are_refused(as_seller, company, key):
     )
 
     assert response.status_code == 422
+    assert list(response.context["form"].errors) == ["industry_groups"]
+    assert not company.industry_groups.exists()
 
 
 @pytest.mark.parametrize("key", ["9" * 5000, "9" * 19])

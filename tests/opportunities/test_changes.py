@@ -69,6 +69,7 @@ def test_change_unknown_opportunity_is_not_found(as_seller, name, pk):
 @pytest.mark.parametrize("name", CHANGES)
 def test_change_rejects_other_methods(as_seller, opportunity, name):
     assert as_seller.delete(url(name, opportunity)).status_code == 405
+    assert untouched(opportunity)
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -99,6 +100,7 @@ def test_change_of_what_one_may_not_see_is_not_found(as_seller, settings, name):
     foreign = OpportunityFactory(started=True)
 
     assert as_seller.post(url(name, foreign), typed(foreign)).status_code == 404
+    assert untouched(foreign)
 
 
 @pytest.mark.parametrize("name", ["reopen", "delete"])

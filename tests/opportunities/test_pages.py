@@ -224,7 +224,10 @@ def test_new_from_a_salesperson_is_filled_in(as_manager, salesperson):
 
 @pytest.mark.parametrize("query", [{"contact": "x"}, {"contact": "9" * 40}, {"salesperson": "\x00"}])
 def test_new_from_nonsense_is_an_empty_form(as_seller, query):
-    assert as_seller.get(NEW, query).status_code == 200
+    asked, empty = as_seller.get(NEW, query), as_seller.get(NEW)
+
+    assert asked.status_code == 200
+    assert asked.context["form"].initial == empty.context["form"].initial
 
 
 def test_new_for_a_colleague_is_refused(as_seller, company, cycle):

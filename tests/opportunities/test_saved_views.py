@@ -267,7 +267,11 @@ def test_view_of_somebody_else_is_not_found(as_colleague, view, name):
 
 @pytest.mark.parametrize("name", ["update", "shift", "open"])
 def test_view_is_not_changed_by_looking(as_seller, view, name):
+    before = SavedView.objects.values().get()
+
     assert as_seller.get(address(name, view)).status_code == 405
+    assert SavedView.objects.values().get() == before
+    assert not ViewPlace.objects.exists()
 
 
 def test_views_are_for_those_with_a_role(as_stranger, client, view):
@@ -372,7 +376,9 @@ def test_list_opens_plainly_when_that_view_is_no_longer_shared(as_colleague, col
 
     SavedView.objects.update(audience="OWNER")
 
-    assert as_colleague.get(LIST).status_code == 200
+    response = as_colleague.get(LIST)
+    assert response.status_code == 200
+    assert view.name not in [tab.label for tab in response.context["tabs"].items]
 
 
 def test_view_opens_first_from_its_form(as_seller, view):

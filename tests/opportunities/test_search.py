@@ -286,7 +286,13 @@ def test_every_page_opens_for_who_may_open_it(as_manager, manager, place):
 )
 @pytest.mark.parametrize("headers", [{}, IN_PALETTE], ids=["page", "palette"])
 def test_whatever_is_typed_gets_an_answer(as_seller, opportunity, text, headers):
-    assert as_seller.get(SEARCH, {"q": text}, headers=headers).status_code == 200
+    response = as_seller.get(SEARCH, {"q": text}, headers=headers)
+
+    looked_for = text.replace("\0", "").strip()
+    said = "Nothing found" if looked_for else "Your latest opportunities, and where you can go."
+    assert response.status_code == 200
+    assert said in response.content.decode()
+    assert (opportunity.number in response.content.decode()) == (not looked_for)
 
 
 @pytest.mark.parametrize(("text", "found"), [("100%", 1), ("a_b", 1), ("%", 0), ("_", 0), ("1%0", 0)])

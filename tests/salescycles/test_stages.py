@@ -596,7 +596,8 @@ def test_what_one_cycle_showed_does_not_open_another(manager, cycle):
     other = cycle_with_stages("One", "Two", "Three")
     seen = form_data(manager, other)["seen"]
 
-    assert save(manager, cycle, seen=seen).status_code == 409
+    assert save(manager, cycle, seen=seen, **{"0-description": "Mine"}).status_code == 409
+    assert order(cycle)[0] == (10, "One")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -636,9 +637,13 @@ def test_of_two_saves_at_the_very_same_time_one_is_told():
 def test_only_managers_save_stages(client, cycle, role):
     client.force_login(user_with_role(role))
 
-    response = client.post(cycle.get_absolute_url(), {"stages-TOTAL_FORMS": "1", "add": "1"})
+    before = order(cycle)
+    response = client.post(
+        cycle.get_absolute_url(), {"stages-TOTAL_FORMS": "1", "stages-0-description": "Mine"}
+    )
 
     assert response.status_code == 403
+    assert order(cycle) == before
 
 
 def test_save_in_an_unknown_cycle(manager):

@@ -506,6 +506,8 @@ def test_sign_in_refuses_what_is_no_address(client, username):
     response = client.post(reverse("sign-in"), {"username": username, "password": PASSWORD})
 
     assert response.status_code == 422
+    assert "username" in response.context["form"].errors
+    assert "_auth_user_id" not in client.session
 
 
 def test_sign_in_closes_after_ten_wrong_passwords_whatever_the_case(client):
