@@ -1,17 +1,18 @@
 """How amounts, percentages, dates and days are written, in the locale of the reader."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal
 from django import template
 from django.conf import settings
 from django.template.defaultfilters import linebreaksbr
+from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext, to_locale
@@ -70,6 +71,12 @@ def percent(value: Decimal | int | None) -> str:
 def day(value: date | None) -> str:
     """A date such as 23 Mar 2026, in the order and words of the reader."""
     return format_date(value, "medium", locale=reader_locale()) if value else ""
+
+
+@register.filter
+def clock(value: datetime | None) -> str:
+    """The time of day of a moment, on the reader's clock and as the reader writes it."""
+    return str(format_time(timezone.localtime(value), "short", locale=reader_locale())) if value else ""
 
 
 @register.filter
