@@ -224,7 +224,9 @@ def test_the_warning_asks_a_fixed_number_of_times(client, seller, django_assert_
         CompanyFactory(name="Acme", salesperson=SalespersonFactory())
 
     with django_assert_max_num_queries(12):
-        warning(client, name="Acme", phone="+3292334455")
+        response = warning(client, name="Acme", phone="+3292334455")
+
+    assert len(response.context["duplicates"]) == 5
 
 
 # When it is saved ------------------------------------------------------------------------------------------------

@@ -144,4 +144,6 @@ def test_the_default_view_is_chosen_where_the_views_are_kept(client, user):
 
 def test_preferences_cost_little(client, user, django_assert_max_num_queries):
     with django_assert_max_num_queries(6):
-        client.get(PREFERENCES)
+        response = client.get(PREFERENCES)
+
+    assert response.status_code == 200
