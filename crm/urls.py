@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("salespeople.auth_urls")),
     path("", include("salespeople.urls")),
     path("", include("contacts.urls")),
+    path("", include("activities.urls")),
     path("", include("salescycles.urls")),
     path("", include("opportunities.urls")),
     path("admin/", admin.site.urls),

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from crm.fields import CodeField, DateFormulaField
 
+MOST_STEPS = 30
+
 
 class TaskKind(models.TextChoices):
     """What a task, or a step of an activity, asks for."""

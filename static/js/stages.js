@@ -1,5 +1,5 @@
-// The table of stages: rows move by buttons or by their handle, and the positions follow.
-// Without this script the positions are numbers to type, and "Add a stage" asks the server for a row.
+// The table of stages of a cycle, and that of steps of an activity: rows move by buttons or by their handle, and the positions follow.
+// Without this script the positions are numbers to type, and the button that adds one asks the server for a row.
 "use strict";
 (() => {
   const field = (row, name) => row.querySelector(`[name$="-${name}"]`);
