@@ -24,6 +24,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -180,9 +181,16 @@ def planned(activity: Activity | None, on: date) -> list[PlannedTask]:
     if activity is None:
         return []
     return [
-        PlannedTask(step.kind, step.description, step.priority, apply_formula(step.due_in, on))
+        PlannedTask(
+            step.kind, step.description, step.priority, _within_bounds(apply_formula(step.due_in, on))
+        )
         for step in activity.steps.order_by("position")
     ]
+
+
+def _within_bounds(day: date) -> date:
+    """The nearest day that a task may have: a formula can lead beyond."""
+    return min(max(day, FIRST_DAY), LAST_DAY)
 
 
 def next_due(task: Task, done_on: date) -> date | None:
@@ -379,7 +387,7 @@ def cancel_tasks_of(opportunity: Any, keys: Collection[int] | None, *, by: User,
 
 
 def undo_tasks_of(entry: Any, *, by: User, cancelled_by: Any) -> tuple[int, int]:
-    """Take back what a change of an opportunity did to tasks: cancel what it made, reopen what it cancelled.
+    """Take back what a change of an opportunity did to tasks: cancel what it made or reopened, reopen what it cancelled.
 
     Returns how many of each. A task that was done or cancelled by hand since stays as it is.
     """
@@ -391,11 +399,11 @@ def undo_tasks_of(entry: Any, *, by: User, cancelled_by: Any) -> tuple[int, int]
     )
     for task in back:
         task.status, task.closed_at, task.closed_by, task.cancelled_by = TaskStatus.OPEN, None, None, None
-        task.changed_at = now
+        task.reopened_by, task.changed_at = cancelled_by, now
         task.version += 1
-    Task.objects.bulk_update(back, _CLOSING)
-    made = Task.objects.open().filter(made_by=entry).values_list("pk", flat=True)
+    made = Task.objects.open().filter(Q(made_by=entry) | Q(reopened_by=entry)).values_list("pk", flat=True)
     gone = cancel_tasks_of(entry.opportunity_id, list(made), by=by, cancelled_by=cancelled_by)
+    Task.objects.bulk_update(back, [*_CLOSING, "reopened_by"])
     return gone, len(back)
 
 

@@ -22,12 +22,13 @@ makes every check, writes nothing, and returns the entry as it would be.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
@@ -40,6 +41,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities import operations as task_operations
+from activities.models import Task, TaskQuerySet
+from activities.operations import PlannedTask
 from contacts.models import Contact
 from crm.dates import apply_formula, today
 from crm.fields import HUNDRED
@@ -209,6 +213,12 @@ class RoleRefused(Refused):
     field = "role"
 
 
+class TasksRefused(Refused):
+    """One of the tasks that come with a change has no description, or a date that cannot be."""
+
+    field = "tasks"
+
+
 class CycleRefused(Refused):
     """The sales cycle is blocked or has no stage in use."""
 
@@ -237,6 +247,16 @@ class Estimate:
     value: Decimal | None
     chance_percent: Decimal | None
     closes_on: date | None
+
+
+class Which(Enum):
+    """Which open tasks of an opportunity are cancelled with a change, other than those that are named."""
+
+    ALL_TASKS = "all"
+
+
+ALL_TASKS = Which.ALL_TASKS
+TaskKeys = Collection[int] | Which
 
 
 QuoteQuestion = Callable[[Opportunity], bool]
@@ -340,6 +360,18 @@ def present_estimate(opportunity: Opportunity) -> Estimate:
     )
 
 
+def coming_tasks(stage: SalesCycleStage, on: date) -> list[PlannedTask]:
+    """The tasks that entering a stage on a date makes: those of its activity, unless that is retired."""
+    activity = stage.activity
+    return task_operations.planned(activity, on) if activity is not None and activity.is_active else []
+
+
+def left_tasks(opportunity: Opportunity) -> TaskQuerySet:
+    """The open tasks that came with the stage the opportunity stands in, and that a move leaves behind."""
+    tasks = Task.objects.open().filter(opportunity=opportunity, made_by__stage__isnull=False)
+    return tasks.filter(made_by__stage=opportunity.stage_id).soonest_first()
+
+
 def default_date(opportunity: Opportunity) -> date:
     """The date of change to offer: today, or that of the last change when it is later."""
     return max(today(), opportunity.changed_on)
@@ -405,15 +437,17 @@ def start(
     by: User,
     on: date,
     estimate: Estimate | None = None,
+    tasks: Sequence[PlannedTask] | None = None,
     seen: int | None = None,
     note: str = "",
     dry_run: bool = False,
 ) -> OpportunityEntry:
     """Enter the first stage in use of the cycle; without an ``estimate`` with the one offered.
 
-    A quote is not asked for, since one can only be made for an opportunity in progress; leaving such a first stage
-    asks for it. Raises ``AlreadyClosed``, ``MovedMeanwhile``, ``AlreadyStarted``, ``DateRefused``, ``CycleRefused``,
-    ``ValueRefused``, ``ChanceRefused``, ``ClosingDateRefused`` or ``NoteRefused``.
+    The tasks of the stage's activity come with it, or ``tasks`` in their place. A quote is not asked for, since one can
+    only be made for an opportunity in progress; leaving such a first stage asks for it. Raises ``AlreadyClosed``,
+    ``MovedMeanwhile``, ``AlreadyStarted``, ``DateRefused``, ``CycleRefused``, ``ValueRefused``, ``ChanceRefused``,
+    ``ClosingDateRefused``, ``NoteRefused`` or ``TasksRefused``.
     """
     with _opened(opportunity, dry_run=dry_run) as current:
         _check_seen(current, seen)
@@ -431,6 +465,7 @@ def start(
             first[0],
             Action.STARTED,
             estimate=estimate or offered_estimate(current, first[0], on),
+            tasks=tasks,
             by=by,
             on=on,
             note=note,
@@ -445,14 +480,18 @@ def move(
     by: User,
     on: date,
     estimate: Estimate | None = None,
+    tasks: Sequence[PlannedTask] | None = None,
+    cancel_tasks: TaskKeys = (),
     seen: int | None = None,
     note: str = "",
     dry_run: bool = False,
 ) -> OpportunityEntry:
     """Go to another stage of the cycle; without an ``estimate`` with the one offered for that stage.
 
-    Raises, in this order, ``AlreadyClosed``, ``MovedMeanwhile``, ``NotStarted``, ``DateRefused``, ``StageRefused``,
-    ``QuoteNeeded``, ``ValueRefused``, ``ChanceRefused``, ``ClosingDateRefused`` or ``NoteRefused``.
+    The tasks of the stage's activity come with it, or ``tasks`` in their place; of the open ones those are cancelled
+    that ``cancel_tasks`` names. Raises, in this order, ``AlreadyClosed``, ``MovedMeanwhile``, ``NotStarted``,
+    ``DateRefused``, ``StageRefused``, ``QuoteNeeded``, ``ValueRefused``, ``ChanceRefused``, ``ClosingDateRefused``,
+    ``NoteRefused`` or ``TasksRefused``.
     """
     with _opened(opportunity, dry_run=dry_run) as current:
         _check_seen(current, seen)
@@ -473,6 +512,8 @@ def move(
             to,
             action_between(stages, stage, to),
             estimate=estimate or offered_estimate(current, to, on),
+            tasks=tasks,
+            cancel_tasks=cancel_tasks,
             by=by,
             on=on,
             note=note,
@@ -490,7 +531,7 @@ def revise(
     note: str = "",
     dry_run: bool = False,
 ) -> OpportunityEntry:
-    """Give a new estimate in the same stage (Business Central's Update).
+    """Give a new estimate in the same stage (Business Central's Update); no tasks come with it.
 
     Raises ``AlreadyClosed``, ``MovedMeanwhile``, ``NotStarted``, ``DateRefused``, ``ValueRefused``,
     ``ChanceRefused``, ``ClosingDateRefused`` or ``NoteRefused``.
@@ -500,7 +541,15 @@ def revise(
         stage = _present_stage(current)
         _check_date(current, on)
         return _enter(
-            current, stage, Action.UPDATED, estimate=estimate, by=by, on=on, note=note, dry_run=dry_run
+            current,
+            stage,
+            Action.UPDATED,
+            estimate=estimate,
+            tasks=(),
+            by=by,
+            on=on,
+            note=note,
+            dry_run=dry_run,
         )
 
 
@@ -512,15 +561,17 @@ def close(
     by: User,
     on: date,
     amount: Decimal | None = None,
+    cancel_tasks: TaskKeys = (),
     seen: int | None = None,
     note: str = "",
     dry_run: bool = False,
 ) -> OpportunityEntry:
     """Win or lose an opportunity, started or not. ``amount`` is the sale, in the company's currency, when won.
 
-    The stage it was closed in stays. Winning makes the company, or the person who has none, a customer; one who
-    is a customer already keeps the number. Raises ``AlreadyClosed``, ``MovedMeanwhile``, ``DateRefused``,
-    ``ReasonRefused``, ``AmountRefused``, ``ContactRefused`` or ``NoteRefused``.
+    Of the open tasks those are cancelled that ``cancel_tasks`` names; the others stay to be done. The stage it was
+    closed in stays. Winning makes the company, or the person who has none, a customer; one who is a customer already
+    keeps the number. Raises ``AlreadyClosed``, ``MovedMeanwhile``, ``DateRefused``, ``ReasonRefused``,
+    ``AmountRefused``, ``ContactRefused`` or ``NoteRefused``.
     """
     outcome = Outcome(outcome)
     with _opened(opportunity, dry_run=dry_run) as current:
@@ -545,7 +596,9 @@ def close(
                 buyer.make_customer(on=on)
         else:
             entry.chance_percent = entry.probability_percent = entry.calculated_value = Decimal(0)
-        return _record(current, entry, dry_run=dry_run)
+        _record(current, entry, dry_run=dry_run)
+        _cancel_tasks(entry, cancel_tasks, dry_run=dry_run)
+        return entry
 
 
 def reopen(
@@ -586,7 +639,8 @@ def undo(
 ) -> OpportunityEntry:
     """Write an entry that restores the state before the last one; ``note`` says why.
 
-    Undoing twice brings the change back. A customer stays a customer. Raises ``NothingToUndo``, ``MovedMeanwhile``,
+    The tasks that the change made are cancelled, and those that it cancelled are open again. Undoing twice brings the
+    change back. A customer stays a customer. Raises ``NothingToUndo``, ``MovedMeanwhile``,
     ``DateRefused``, ``NoteRefused``, ``SalespersonRefused`` or ``ContactRefused``.
     """
     with _locked(opportunity, dry_run=dry_run) as current:
@@ -608,7 +662,11 @@ def undo(
         for name in FACTS:
             setattr(entry, name, getattr(before, name))
         _name_stage(entry, before.stage)
-        return _record(current, entry, dry_run=dry_run)
+        undone = current.entries.get(sequence=current.version)
+        _record(current, entry, dry_run=dry_run)
+        if not dry_run:
+            task_operations.undo_tasks_of(undone, by=by, cancelled_by=entry)
+        return entry
 
 
 def reassign(
@@ -618,14 +676,16 @@ def reassign(
     on: date,
     salesperson: Salesperson | None = None,
     contact: Contact | None = None,
+    with_tasks: bool = False,
     seen: int | None = None,
     note: str = "",
     dry_run: bool = False,
 ) -> OpportunityEntry:
     """Give an opportunity to another salesperson, to another contact, or both; what is left out stays.
 
-    Once started, the contact may only change within the same company. Raises ``AlreadyClosed``, ``MovedMeanwhile``,
-    ``DateRefused``, ``SalespersonRefused``, ``ContactRefused``, ``NothingToChange`` or ``NoteRefused``.
+    ``with_tasks`` says that the open tasks which the old salesperson has with it follow to the new one. Once started,
+    the contact may only change within the same company. Raises ``AlreadyClosed``, ``MovedMeanwhile``, ``DateRefused``,
+    ``SalespersonRefused``, ``ContactRefused``, ``NothingToChange`` or ``NoteRefused``.
     """
     with _opened(opportunity, dry_run=dry_run) as current:
         _check_seen(current, seen)
@@ -640,7 +700,11 @@ def reassign(
             entry.company_id = contact.company_key
         if entry.facts() == current.facts():
             raise NothingToChange(_("Choose another salesperson or another contact."))
-        return _record(current, entry, dry_run=dry_run)
+        old = current.salesperson
+        _record(current, entry, dry_run=dry_run)
+        if with_tasks and not dry_run:
+            task_operations.reassign_tasks_of(current, old=old, new=entry.salesperson)
+        return entry
 
 
 def merge_contact(
@@ -831,6 +895,15 @@ def archive_of(opportunity: Opportunity) -> dict[str, Any]:
             }
             for entry in entries.order_by("sequence")
         ],
+        "tasks": [
+            {
+                **_stored(task),
+                "uid": str(task.uid),
+                "doer": task.doer.code,
+                "contact": str(task.contact or ""),
+            }
+            for task in opportunity.tasks.with_names().order_by("pk")
+        ],
         "people": [
             {**_stored(person), "contact": str(person.contact)}
             for person in opportunity.people.select_related("contact").order_by("pk")
@@ -933,12 +1006,14 @@ def _enter(
     action: Action,
     *,
     estimate: Estimate,
+    tasks: Sequence[PlannedTask] | None,
+    cancel_tasks: TaskKeys = (),
     by: User,
     on: date,
     note: str,
     dry_run: bool,
 ) -> OpportunityEntry:
-    """Write that the opportunity stands in ``stage`` with a whole estimate."""
+    """Write that the opportunity stands in ``stage`` with a whole estimate, and what that changes in its tasks."""
     _check_number(
         estimate.value,
         ValueRefused,
@@ -956,10 +1031,48 @@ def _enter(
     entry.stage = stage
     _name_stage(entry, stage)
     _set_estimate(entry, current.cycle, estimate, completed=stage.completed_percent)
+    made = _tasks_with(current, stage, coming_tasks(stage, on) if tasks is None else tasks, by=by)
     _record(current, entry, dry_run=dry_run)
+    _cancel_tasks(entry, cancel_tasks, dry_run=dry_run)
     if not dry_run:
         current.stage = stage  # known already: the next operation need not read it
+        for task in made:
+            task.made_by = entry
+        Task.objects.bulk_create(made)
     return entry
+
+
+def _tasks_with(
+    current: Opportunity, stage: SalesCycleStage, steps: Sequence[PlannedTask], *, by: User
+) -> list[Task]:
+    """The tasks that come with entering a stage, not stored yet: for the salesperson, about the contact.
+
+    A salesperson who is blocked by now keeps them, as the opportunity; a contact who is blocked for privacy is not named.
+    """
+    if not steps:
+        return []
+    contact = current.contact
+    is_blocked = contact.is_privacy_blocked or (
+        contact.company is not None and contact.company.is_privacy_blocked
+    )
+    like = Task(
+        salesperson=current.salesperson,
+        contact=None if is_blocked else contact,
+        opportunity=current,
+        activity=stage.activity,
+    )
+    try:
+        return task_operations.make_tasks(steps, like=like, by=by)
+    except task_operations.TaskRefused as refusal:
+        raise TasksRefused(refusal.message) from refusal
+
+
+def _cancel_tasks(entry: OpportunityEntry, which: TaskKeys, *, dry_run: bool) -> None:
+    """Cancel open tasks of the opportunity together with a change of it."""
+    if which and not dry_run:
+        keys = None if which is ALL_TASKS else which
+        assert not isinstance(keys, Which)  # there is only one
+        task_operations.cancel_tasks_of(entry.opportunity_id, keys, by=entry.recorded_by, cancelled_by=entry)
 
 
 def _set_estimate(
