@@ -9,16 +9,15 @@ import re
 from datetime import datetime, timedelta
 from itertools import chain
 
-from django.conf import settings
-from django.db.models import BooleanField, Case, Q, Value, When
+from django.db.models import Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from icalendar import Calendar, Event
 
-from activities.models import Task, TaskKind, TaskPriority, TaskQuerySet, TaskStatus
+from activities.models import Task, TaskKind, TaskPriority, TaskStatus
+from activities.telling import about, link, with_what_is_seen
 from activities.zones import time_zone
-from contacts.models import Contact
-from salespeople.models import Salesperson, User
+from salespeople.models import User
 
 DAYS_BACK = 60
 DAYS_AHEAD = 400
@@ -65,25 +64,13 @@ def _tasks(user: User, now: datetime) -> list[Task]:
     """Those of the window, in order; where they are too many, the open ones that come first and what was closed last."""
     today = timezone.localdate(now)
     window = (today - timedelta(days=DAYS_BACK), today + timedelta(days=DAYS_AHEAD))
-    rows = _told(Task.objects.of_salesperson(user.own_salesperson), user).filter(due_on__range=window)
+    rows = with_what_is_seen(Task.objects.of_salesperson(user.own_salesperson), user).filter(
+        due_on__range=window
+    )
     coming = list(rows.open().order_by("due_on", "pk")[:MOST_EVENTS])
     cancelled_long_ago = Q(status=TaskStatus.CANCELLED, closed_at__lt=now - timedelta(days=CANCELLED_DAYS))
     over = rows.closed().exclude(cancelled_long_ago).order_by("-due_on", "-pk")
     return sorted(chain(coming, over[: MOST_EVENTS - len(coming)]), key=lambda task: (task.due_on, task.pk))
-
-
-def _told(rows: TaskQuerySet, user: User) -> TaskQuerySet:
-    """With what an event says: whom it is about, and which of that the user may see."""
-    whose = Salesperson.objects.seen_by(user).values("pk")
-    contacts = Contact.objects.visible_to(user).values("pk")
-    return rows.select_related("contact__company", "opportunity").annotate(
-        shows_opportunity=_is(Q(opportunity__salesperson__in=whose)),
-        shows_contact=_is(Q(contact__in=contacts)),
-    )
-
-
-def _is(condition: Q) -> Case:
-    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
 # What an event says
@@ -98,8 +85,8 @@ def _event(task: Task) -> Event:
     event.add("CREATED", task.created_at)
     _add_time(event, task)
     event.add("SUMMARY", _text(f"✓ {task}" if task.status == TaskStatus.DONE else str(task)))
-    event.add("DESCRIPTION", _text(_description(task)))
-    event.add("URL", _link(task))
+    event.add("DESCRIPTION", _text("\n".join([*about(task), link(task)])))
+    event.add("URL", link(task))
     event.add("CATEGORIES", [_text(task.get_kind_display())])
     event.add("STATUS", "CANCELLED" if task.status == TaskStatus.CANCELLED else "CONFIRMED")
     event.add("PRIORITY", PRIORITIES[TaskPriority(task.priority)])
@@ -120,26 +107,6 @@ def _add_time(event: Event, task: Task) -> None:
     event.add("DTSTART", task.due_at.astimezone(task.zone))
     event.add("DURATION", timedelta(minutes=USUAL_MINUTES.get(TaskKind(task.kind), OTHER_MINUTES)))
     event.add("TRANSP", "OPAQUE")
-
-
-def _description(task: Task) -> str:
-    lines = []
-    if task.contact is not None and getattr(task, "shows_contact", False):
-        lines.append(_("Contact: %(contact)s") % {"contact": _named(task.contact)})
-    if task.opportunity is not None and getattr(task, "shows_opportunity", False):
-        lines.append(_("Opportunity: %(opportunity)s") % {"opportunity": task.opportunity})
-    if task.team_id:
-        lines.append(_("For anybody in the team."))
-    return "\n".join([*lines, _link(task)])
-
-
-def _named(contact: Contact) -> str:
-    company = contact.company
-    return f"{contact}, {company}" if company is not None and company != contact else str(contact)
-
-
-def _link(task: Task) -> str:
-    return f"{settings.SITE_URL}{task.get_absolute_url()}"
 
 
 def _text(text: str) -> str:

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from activities.views import calendars, templates
+from activities.views import calendars, notices, templates
 
 app_name = "activities"
 
@@ -22,4 +22,5 @@ calendar_urls = [
 urlpatterns = [
     path("activities/", include(activity_urls)),
     path("calendar/", include(calendar_urls)),
+    path("unsubscribe/<str:token>/", notices.unsubscribe_page, name="unsubscribe"),
 ]

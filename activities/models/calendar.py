@@ -51,6 +51,12 @@ class Notice(models.Model):
     )
     claimed_at = models.DateTimeField(_("begun at"))
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    settled_at = models.DateTimeField(
+        _("settled at"),
+        null=True,
+        blank=True,
+        help_text=_("There was nothing to write, or it was told that it was begun and never finished."),
+    )
 
     class Meta:
         verbose_name = _("notice")
