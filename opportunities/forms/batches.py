@@ -14,7 +14,7 @@ from crm.forms import is_key
 from crm.http import CrmRequest
 from opportunities import batches, operations
 from opportunities.batches import MOST_AT_ONCE, grouped
-from opportunities.forms.changes import DateInput, needed
+from opportunities.forms.fields import DateInput, needed
 from opportunities.forms.filters import OpportunityFilter
 from opportunities.models import (
     Batch,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from crm.forms import LARGEST_KEY
 from opportunities import operations
-from opportunities.forms.changes import needed
+from opportunities.forms.fields import needed
 from opportunities.forms.filters import Chip, OpportunityFilter, RowField, kept
 from opportunities.models import (
     CLOSED_STATUSES,

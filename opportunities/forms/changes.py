@@ -1,19 +1,19 @@
 """One form for each operation: it shapes what was typed and calls the operation, which holds the rules."""
 
 from copy import copy
-from datetime import date
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_stubs_ext import StrOrPromise, StrPromise
+from django_stubs_ext import StrOrPromise
 
 from contacts.pickers import ContactChoiceField
 from crm.forms import TypedDecimalField, is_key
 from crm.seen import Texts, merge, plain
 from crm.templatetags.kansen import day, money, percent
 from opportunities import operations
+from opportunities.forms.fields import DateInput, amount_field, needed, to_date
 from opportunities.models import (
     FACTS,
     MOVES,
@@ -30,25 +30,6 @@ from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson, User
 
 CHOSEN = ("to", "offered_for", "outcome")  # decides what a form offers in its other fields
-
-
-class DateInput(forms.DateInput):
-    """The browser's own date picker."""
-
-    input_type = "date"
-
-    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
-        super().__init__(attrs, format="%Y-%m-%d")
-
-
-def needed(message: StrPromise) -> dict[str, StrOrPromise]:
-    """What an empty field says: the operation's own words."""
-    return {"required": message}
-
-
-def amount_field(label: StrOrPromise, message: StrPromise) -> TypedDecimalField:
-    """An amount of money."""
-    return TypedDecimalField(label=label, max_digits=14, decimal_places=2, error_messages=needed(message))
 
 
 class EstimateFields(forms.Form):
@@ -102,7 +83,7 @@ class ChangeForm(forms.Form):
         self.opportunity = opportunity
         self.user = user
         self.initial["seen"] = opportunity.version
-        self.initial["on"] = _date(self.initial.get("on")) or operations.default_date(opportunity)
+        self.initial["on"] = to_date(self.initial.get("on")) or operations.default_date(opportunity)
         self.order_fields([name for name in self.fields if name not in self.field_order_last])
         self.prepare()
 
@@ -254,14 +235,6 @@ class MoveForm(EstimateFields, ChangeForm):
 
     def perform(self, *, dry_run: bool = False) -> OpportunityEntry:
         return operations.move(to=self.cleaned_data["to"], estimate=self.estimate(), **self.common(dry_run))
-
-
-def _date(text: object) -> date | None:
-    """The date in a text, or None."""
-    try:
-        return text if isinstance(text, date) else date.fromisoformat(str(text))
-    except ValueError:
-        return None
 
 
 def _whole(text: object) -> int:

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from contacts.pickers import ContactChoiceField
 from crm.dates import today
 from opportunities import operations
-from opportunities.forms.changes import DateInput, EstimateFields, needed
+from opportunities.forms.changes import EstimateFields
+from opportunities.forms.fields import DateInput, needed
 from opportunities.models import Opportunity, Priority
 from opportunities.operations import Estimate
 from salescycles.models import SalesCycle

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from contacts.models import Contact
 from contacts.pickers import ContactChoiceField
 from opportunities import operations
-from opportunities.forms.changes import needed
+from opportunities.forms.fields import needed
 from opportunities.models import ContactRole, Opportunity, OpportunityContact
 from salespeople.models import User
 
