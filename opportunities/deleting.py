@@ -5,6 +5,7 @@ archive and forced to the disk, and only then is the transaction committed. What
 gone from the database is in the archive.
 """
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.db import transaction
 
+from activities.models.attachments import attachment_storage
 from crm.dates import today
 from crm.progress import Advance, no_progress
 from opportunities import operations
@@ -100,8 +102,19 @@ def _delete(batch: list[Opportunity], by: User) -> tuple[list[str], list[str]]:
         except Refused as refusal:
             refusals.append(refusal.message)
         else:
-            lines.append(json.dumps(gone, default=_plain, ensure_ascii=False) + "\n")
+            lines.append(json.dumps(_with_files(gone), default=_plain, ensure_ascii=False) + "\n")
     return lines, refusals
+
+
+def _with_files(gone: dict[str, Any]) -> dict[str, Any]:
+    """The same with the bytes of its files, in Base64; the files themselves go when the transaction is over."""
+    for attachment in gone["attachments"]:
+        try:
+            with attachment_storage().open(attachment["file"]) as file:
+                attachment["content"] = base64.b64encode(file.read()).decode()
+        except FileNotFoundError:
+            attachment["content"] = None  # it was lost before
+    return gone
 
 
 def _plain(value: object) -> str:

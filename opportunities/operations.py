@@ -42,7 +42,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities import operations as task_operations
-from activities.models import Task, TaskQuerySet
+from activities.attachments import forget_files
+from activities.models import Attachment, Task, TaskQuerySet
 from activities.operations import PlannedTask
 from contacts.models import Contact
 from crm.dates import apply_formula, today
@@ -853,6 +854,8 @@ def delete(
 ) -> dict[str, Any]:
     """Delete an opportunity with all that belongs to it, unless it is in progress; returns it whole (``archive_of``).
 
+    Files of its interactions go when the transaction is over.
+
     Raises ``StillInProgress`` or ``MovedMeanwhile``.
     """
     with _locked(opportunity, dry_run=dry_run) as current:
@@ -872,6 +875,7 @@ def delete(
                 by=by,
                 message=[{"deleted": {"name": "opportunity", "object": str(current)}}],
             )
+            forget_files(Attachment.objects.filter(interaction__opportunity=current))
             Model.delete(current)
         return archive
 
@@ -915,6 +919,10 @@ def archive_of(opportunity: Opportunity) -> dict[str, Any]:
                 "recorded_by": interaction.recorded_by.email,
             }
             for interaction in opportunity.interactions.with_names().order_by("pk")
+        ],
+        "attachments": [
+            {**_stored(attachment), "file": attachment.file.name}
+            for attachment in Attachment.objects.filter(interaction__opportunity=opportunity).order_by("pk")
         ],
         "batch_items": [
             _stored(item) for item in BatchItem.objects.filter(opportunity=opportunity).order_by("pk")

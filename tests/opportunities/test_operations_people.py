@@ -250,5 +250,5 @@ def test_whatever_goes_with_an_opportunity_is_in_its_archive():
         if getattr(relation, "on_delete", None) is models.CASCADE and relation.auto_created
     }
 
-    assert goes_with_it == {"opportunityentry", "opportunitycontact", "interaction", "batchitem"}
-    assert {"entries", "people", "interactions", "batch_items"} <= set(archive)
+    assert goes_with_it == {"opportunityentry", "opportunitycontact", "interaction", "batchitem", "task"}
+    assert {"entries", "people", "interactions", "attachments", "batch_items", "tasks"} <= set(archive)

@@ -1173,6 +1173,7 @@ def test_each_refusal_names_the_field_it_is_about():
         "ClosingDateRefused": "closes_on",
         "ContactRefused": "contact",
         "CycleRefused": "cycle",
+        "TasksRefused": "tasks",
         "DateRefused": "on",
         "DescriptionRefused": "description",
         "ExternalIdRefused": "external_id",

@@ -1,5 +1,7 @@
 """What a change of an opportunity does to its tasks, in the same transaction."""
 
+import json
+from base64 import b64decode
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -9,14 +11,16 @@ from activities import operations as task_operations
 from activities.models import Task, TaskStatus
 from activities.operations import PlannedTask, TaskFacts
 from crm.dates import today
-from opportunities import operations
-from opportunities.models import Outcome
+from opportunities import deleting, operations
+from opportunities.models import Opportunity, Outcome
 from opportunities.operations import ALL_TASKS, Estimate
 from tests.factories import (
     ActivityFactory,
     ActivityStepFactory,
+    AttachmentFactory,
     CloseReasonFactory,
     CompanyFactory,
+    InteractionFactory,
     OpportunityFactory,
     SalespersonFactory,
     TaskFactory,
@@ -283,6 +287,25 @@ def test_deleting_takes_the_tasks_along_and_archives_them(opportunity, by):
     assert [task["description"] for task in archive["tasks"]] == ["Call Ann"]
     assert archive["tasks"][0]["doer"] == opportunity.salesperson.code
     assert Task.objects.count() == 0
+
+
+def test_deleting_takes_the_files_of_its_interactions_along(
+    opportunity, by, django_capture_on_commit_callbacks, tmp_path
+):
+    kept = AttachmentFactory(name="elsewhere.pdf")
+    attachment = AttachmentFactory(
+        interaction=InteractionFactory(opportunity=opportunity, contact=None, recorded_by=by)
+    )
+    archive = tmp_path / "archive.jsonl"
+
+    with django_capture_on_commit_callbacks(execute=True), archive.open("w") as file:
+        deleting.delete_all(Opportunity.objects.filter(pk=opportunity.pk), file, by=by)
+
+    [line] = [json.loads(line) for line in archive.read_text().splitlines()]
+    [archived] = line["attachments"]
+    assert (archived["name"], b64decode(archived["content"])) == ("offer.pdf", b"%PDF-1.7")
+    assert not attachment.file.storage.exists(attachment.file.name)
+    assert kept.file.storage.exists(kept.file.name)
 
 
 def test_merged_contacts_tasks_follow_and_come_back(by):
