@@ -288,11 +288,13 @@ def test_every_page_opens_for_who_may_open_it(as_manager, manager, place):
 def test_whatever_is_typed_gets_an_answer(as_seller, opportunity, text, headers):
     response = as_seller.get(SEARCH, {"q": text}, headers=headers)
 
-    looked_for = text.replace("\0", "").strip()
-    said = "Nothing found" if looked_for else "Your latest opportunities, and where you can go."
+    html = response.content.decode()
     assert response.status_code == 200
-    assert said in response.content.decode()
-    assert (opportunity.number in response.content.decode()) == (not looked_for)
+    if text.replace("\0", "").strip():  # PostgreSQL finds what is written alike, too
+        assert "Nothing found" in html or "Some have only similar words." in html
+    else:
+        assert "Your latest opportunities, and where you can go." in html
+        assert opportunity.number in html
 
 
 @pytest.mark.parametrize(("text", "found"), [("100%", 1), ("a_b", 1), ("%", 0), ("_", 0), ("1%0", 0)])
