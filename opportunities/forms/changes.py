@@ -1,19 +1,25 @@
 """One form for each operation: it shapes what was typed and calls the operation, which holds the rules."""
 
+from collections.abc import Sequence
 from copy import copy
+from functools import cached_property, partial
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django_stubs_ext import StrOrPromise
 
+from activities.models import Task, TaskQuerySet
+from activities.operations import PlannedTask
 from contacts.pickers import ContactChoiceField
 from crm.forms import TypedDecimalField, is_key
 from crm.seen import Texts, merge, plain
 from crm.templatetags.kansen import day, money, percent
 from opportunities import operations
 from opportunities.forms.fields import DateInput, amount_field, needed, to_date
+from opportunities.forms.planned import MOST_SHOWN, PlannedTasks, TaskKeysField, lists_of
 from opportunities.models import (
     FACTS,
     MOVES,
@@ -30,6 +36,7 @@ from salescycles.models import SalesCycleStage
 from salespeople.models import Salesperson, User
 
 CHOSEN = ("to", "offered_for", "outcome")  # decides what a form offers in its other fields
+TICKED = ("cancel_tasks", "with_tasks")  # as they were left, whoever was faster
 
 
 class EstimateFields(forms.Form):
@@ -67,6 +74,7 @@ class ChangeForm(forms.Form):
     title: StrOrPromise = ""
     submit_label: StrOrPromise = ""
     danger = False
+    coming: PlannedTasks | None = None  # the tasks that come with it
     field_order_last = ("on", "note")
 
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
@@ -108,6 +116,32 @@ class ChangeForm(forms.Form):
             }
         return _("%(what)s.") % {"what": entry.headline}
 
+    @property
+    def mistake(self) -> str:
+        """The first thing that is wrong with what was typed."""
+        return next((str(errors[0]) for errors in self.errors.values()), "")
+
+    def task_lines(self) -> list[str]:
+        """What becomes of tasks, one sentence for each thing, for the preview."""
+        cancelled = len(self.cleaned_data.get("cancel_tasks") or ())
+        if not cancelled:
+            return []
+        return [
+            ngettext("%(n)d open task is cancelled.", "%(n)d open tasks are cancelled.", cancelled)
+            % {"n": cancelled}
+        ]
+
+    def offer_to_cancel(self, tasks: TaskQuerySet, *, label: StrOrPromise) -> TaskKeysField | None:
+        """Show open tasks with a tick for each; the field goes when there is none."""
+        field = self.fields["cancel_tasks"]
+        assert isinstance(field, TaskKeysField)
+        field.offer(tasks)
+        field.label = label
+        if field.shown:
+            return field
+        del self.fields["cancel_tasks"]
+        return None
+
     def common(self, dry_run: bool) -> dict[str, Any]:
         """What every operation is told."""
         typed = self.cleaned_data
@@ -125,13 +159,15 @@ class ChangeForm(forms.Form):
 
         What was left as it had been offered makes room for what is offered now; what was typed stays.
         """
-        data = {**dict(self.data.items()), "seen": str(self.opportunity.version)}
+        data = {**dict(self.data.items()), **lists_of(self.data, "cancel_tasks")}
+        data["seen"] = str(self.opportunity.version)
         entry = self.opportunity.entries.filter(sequence=self.cleaned_data["seen"]).first()
         if entry is not None and entry.sequence != self.opportunity.version:
             before, now = _offers(self._drawn_for(entry)), _offers(self._drawn_for(None))
             typed = {name: text for name, text in data.items() if now.get(name)}
             data |= merge(typed, before=before, now=now)
         self.data = data
+        self.__dict__.pop("coming", None)  # drawn anew from what the form holds now
 
     def _drawn_for(self, entry: OpportunityEntry | None) -> "ChangeForm":
         """This form as it is drawn for the opportunity as it is, or as it was when an entry was the newest."""
@@ -146,11 +182,65 @@ class ChangeForm(forms.Form):
 
 def _offers(form: ChangeForm) -> Texts:
     """What the fields of a form hold before anybody types, as a browser sends it."""
-    values = {name: form[name].value() for name in form.fields if name not in (*CHOSEN, "seen")}
+    values = {name: form[name].value() for name in form.fields if name not in (*CHOSEN, *TICKED, "seen")}
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
-class StartForm(EstimateFields, ChangeForm):
+class EnterForm(EstimateFields, ChangeForm):
+    """Come into a stage: an estimate, and the tasks of the stage's activity."""
+
+    entered: SalesCycleStage | None = None
+
+    @cached_property
+    def coming(self) -> PlannedTasks | None:  # type: ignore[override]
+        """The tasks that come with the stage, each to be kept, edited or left out."""
+        stage, sent = self.entered, self.data if self.is_bound else self.initial
+        if stage is None:
+            return None
+        on = to_date(sent.get("on")) or operations.default_date(self.opportunity)
+        return PlannedTasks(sent, of=f"stage-{stage.pk}", plan=partial(operations.coming_tasks, stage), on=on)
+
+    def is_valid(self) -> bool:
+        """Whether everything can be read, the tasks included."""
+        return all([super().is_valid(), self.coming is None or self.coming.is_valid()])
+
+    @property
+    def mistake(self) -> str:
+        """The first thing that is wrong with what was typed."""
+        rows = self.coming.forms if self.coming is not None else []
+        in_rows = (str(errors[0]) for row in rows for errors in row.errors.values())
+        return super().mistake or next(in_rows, "")
+
+    def tasks(self, stage: SalesCycleStage | None, *, dry_run: bool) -> Sequence[PlannedTask] | None:
+        """The tasks to make in a stage; None is what its activity says.
+
+        Those of one stage are not made in another: then they are shown first. Raises ``operations.TasksRefused``.
+        """
+        if self.coming is None or stage != self.entered:
+            return None
+        if self.coming.outdated and not dry_run:
+            raise operations.TasksRefused(
+                _("%(stage)s brings tasks that you have not seen yet. Look at them below, then go on.")
+                % {"stage": stage}
+            )
+        return self.coming.planned()
+
+    def task_lines(self) -> list[str]:
+        coming = self.coming.count if self.coming is not None else 0
+        if not coming:
+            return super().task_lines()
+        text = ngettext("%(n)d task comes with it.", "%(n)d tasks come with it.", coming) % {"n": coming}
+        return [text, *super().task_lines()]
+
+    def done_message(self, entry: OpportunityEntry) -> str:
+        made = entry.tasks_made.count()
+        if not made:
+            return super().done_message(entry)
+        text = ngettext("%(n)d task came with it.", "%(n)d tasks came with it.", made) % {"n": made}
+        return f"{super().done_message(entry)} {text}"
+
+
+class StartForm(EnterForm):
     """Enter the first stage."""
 
     operation = "start"
@@ -160,13 +250,15 @@ class StartForm(EstimateFields, ChangeForm):
         self.title = _("Start in %(stage)s") % {"stage": first[0]} if first else _("Start")
         self.submit_label = self.title
         if first:
+            self.entered = first[0]
             self.offer(operations.offered_estimate(self.opportunity, first[0], self.initial["on"]))
 
     def perform(self, *, dry_run: bool = False) -> OpportunityEntry:
-        return operations.start(estimate=self.estimate(), **self.common(dry_run))
+        tasks = self.tasks(self.entered, dry_run=dry_run)
+        return operations.start(estimate=self.estimate(), tasks=tasks, **self.common(dry_run))
 
 
-class MoveForm(EstimateFields, ChangeForm):
+class MoveForm(EnterForm):
     """Go to another stage. Chance and date of the chosen stage are offered; what was typed stays as typed."""
 
     operation = "move"
@@ -178,6 +270,7 @@ class MoveForm(EstimateFields, ChangeForm):
         error_messages=needed(operations.STAGE_NEEDED),
     )
     offered_for = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    cancel_tasks = TaskKeysField()
 
     field_order = ("to", "value", "chance_percent", "closes_on")
 
@@ -188,7 +281,11 @@ class MoveForm(EstimateFields, ChangeForm):
         field.queryset = SalesCycleStage.objects.filter(cycle=self.opportunity.cycle_id)
         reachable = operations.reachable_stages(self.opportunity)
         field.choices = [(stage.pk, str(stage)) for stage in reachable]
-        chosen = self._chosen(reachable)
+        self.entered = chosen = self._chosen(reachable)
+        label = _("Still open from %(stage)s: tick what is to be cancelled") % {
+            "stage": self.opportunity.stage
+        }
+        self.offer_to_cancel(operations.left_tasks(self.opportunity), label=label)
         if not self.is_bound:
             self._forget_earlier_offer()
         self.title = _("Move to %(stage)s") % {"stage": chosen} if chosen else _("Move")
@@ -234,7 +331,14 @@ class MoveForm(EstimateFields, ChangeForm):
                 del self.initial[name]
 
     def perform(self, *, dry_run: bool = False) -> OpportunityEntry:
-        return operations.move(to=self.cleaned_data["to"], estimate=self.estimate(), **self.common(dry_run))
+        to = self.cleaned_data["to"]
+        return operations.move(
+            to=to,
+            estimate=self.estimate(),
+            tasks=self.tasks(to, dry_run=dry_run),
+            cancel_tasks=self.cleaned_data.get("cancel_tasks") or (),
+            **self.common(dry_run),
+        )
 
 
 def _whole(text: object) -> int:
@@ -268,6 +372,7 @@ class CloseForm(ChangeForm):
         label=gettext_lazy("Reason"), queryset=CloseReason.objects.all(), required=False, empty_label="–"
     )
     amount = amount_field(gettext_lazy("Sale amount"), operations.AMOUNT_NEEDED)
+    cancel_tasks = TaskKeysField()
 
     field_order = ("outcome", "reason", "amount")
 
@@ -296,6 +401,10 @@ class CloseForm(ChangeForm):
             self.danger = True
         titles = {Outcome.WON.value: _("Close as won"), Outcome.LOST.value: _("Close as lost")}
         self.title = self.submit_label = titles.get(outcome, _("Close"))
+        tasks = Task.objects.open().filter(opportunity=self.opportunity).soonest_first()
+        open_tasks = self.offer_to_cancel(tasks, label=_("Still open: what is ticked is cancelled"))
+        if open_tasks is not None:
+            self.initial.setdefault("cancel_tasks", open_tasks.all_ticked)
 
     def _reason_label(self, reason: CloseReason, fixed: bool) -> str:
         return str(reason) if fixed else f"{reason.get_outcome_display()}: {reason}"
@@ -305,6 +414,7 @@ class CloseForm(ChangeForm):
             outcome=self.cleaned_data["outcome"],
             reason=self.cleaned_data["reason"],
             amount=self.cleaned_data.get("amount"),
+            cancel_tasks=self.cleaned_data.get("cancel_tasks") or (),
             **self.common(dry_run),
         )
 
@@ -355,11 +465,29 @@ class UndoForm(ReasonedForm):
 
     @property
     def lead(self) -> str:
-        newest = self.opportunity.entries.with_names().newest_first()[0]
         return _("%(what)s, recorded by %(who)s. History keeps both.") % {
-            "what": newest.headline,
-            "who": newest.recorded_by,
+            "what": self._last_entry.headline,
+            "who": self._last_entry.recorded_by,
         }
+
+    @property
+    def tasks_that_go(self) -> list[Task]:
+        """The open tasks that the last change made, which are cancelled with it; the first few."""
+        newest = Q(made_by=self._last_entry) | Q(reopened_by=self._last_entry)
+        return list(self._tasks().open().filter(newest)[:MOST_SHOWN])
+
+    @property
+    def tasks_that_come_back(self) -> list[Task]:
+        """The tasks that the last change cancelled, which are open again then; the first few."""
+        return list(self._tasks().filter(cancelled_by=self._last_entry)[:MOST_SHOWN])
+
+    @cached_property
+    def _last_entry(self) -> OpportunityEntry:
+        newest: OpportunityEntry = self.opportunity.entries.with_names().newest_first()[0]
+        return newest
+
+    def _tasks(self) -> TaskQuerySet:
+        return Task.objects.filter(opportunity=self.opportunity).soonest_first()
 
     def perform(self, *, dry_run: bool = False) -> OpportunityEntry:
         return operations.undo(**self.common(dry_run))
@@ -373,6 +501,8 @@ class ReassignForm(ChangeForm):
     salesperson = forms.ModelChoiceField(
         label=gettext_lazy("Salesperson"), queryset=Salesperson.objects.none(), empty_label=None
     )
+
+    with_tasks = forms.BooleanField(required=False, initial=True)
 
     field_order = ("salesperson", "contact")
 
@@ -402,15 +532,30 @@ class ReassignForm(ChangeForm):
                 *((name, rows) for name, rows in groups.items() if rows),
             ]
             self.initial.setdefault("salesperson", present.pk)
+            self._offer_tasks()
         else:
-            del self.fields["salesperson"]
+            del self.fields["salesperson"], self.fields["with_tasks"]
             self.title = self.submit_label = _("Change the contact")
-        self.order_fields(["salesperson", "contact", "on", "note"])
+        self.order_fields(["salesperson", "with_tasks", "contact", "on", "note"])
+
+    def _offer_tasks(self) -> None:
+        present = self.opportunity.salesperson
+        tasks = Task.objects.open().filter(opportunity=self.opportunity, salesperson=present).count()
+        if not tasks:
+            del self.fields["with_tasks"]
+            return
+        label = ngettext(
+            "%(n)d open task of %(salesperson)s follows",
+            "%(n)d open tasks of %(salesperson)s follow",
+            tasks,
+        )
+        self.fields["with_tasks"].label = label % {"n": tasks, "salesperson": present}
 
     def perform(self, *, dry_run: bool = False) -> OpportunityEntry:
         return operations.reassign(
             salesperson=self.cleaned_data.get("salesperson"),
             contact=self.cleaned_data["contact"],
+            with_tasks=self.cleaned_data.get("with_tasks", False),
             **self.common(dry_run),
         )
 

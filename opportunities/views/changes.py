@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from crm.http import CrmRequest, dialog, done, next_url, page
 from opportunities import operations
 from opportunities.access import allowed, require
 from opportunities.forms.changes import (
+    TICKED,
     ChangeForm,
     CloseForm,
     DeleteForm,
@@ -28,6 +29,7 @@ from opportunities.forms.changes import (
 )
 from opportunities.ledger import changes
 from opportunities.models import Opportunity, OpportunityEntry
+from opportunities.views.tasks.answers import changed
 
 TEMPLATE = "opportunities/opportunity_change.html"
 form_methods = require_http_methods(["GET", "POST"])
@@ -165,17 +167,18 @@ def _moved_first(request: CrmRequest, opportunity: Opportunity, entry: Opportuni
 
 
 def _change(request: CrmRequest, pk: int, form_class: type[ChangeForm]) -> HttpResponse:
-    """The life of every dialog: draw it, preview what it would do, do it, or say why not."""
+    """The life of every dialog: draw it, preview what it would do, do it, or say why not.
+
+    What is typed so far may also be posted, since it can be long: for the preview, or to be drawn anew (``redraw``).
+    """
     opportunity = _workable(request, pk, form_class.operation)
-    if request.method == "GET":
-        if request.htmx.target == "preview":
-            form = form_class(
-                request.GET, initial=_typed(request), opportunity=opportunity, user=request.user
-            )
-            return _preview(request, form)
-        form = form_class(initial=_typed(request), opportunity=opportunity, user=request.user)
-        return _draw(request, form)
-    form = form_class(request.POST, initial=_typed(request), opportunity=opportunity, user=request.user)
+    sent = request.POST if request.method == "POST" else request.GET
+    told: dict[str, Any] = {"opportunity": opportunity, "user": request.user}
+    if request.htmx.target == "preview":
+        return _preview(request, form_class(sent, initial=_typed(sent), **told))
+    if request.method == "GET" or "redraw" in sent:
+        return _draw(request, form_class(initial=_typed(sent), **told))
+    form = form_class(sent, initial=_typed(request.GET), **told)
     if not form.is_valid():
         return _draw(request, form, status=422)
     try:
@@ -188,7 +191,7 @@ def _change(request: CrmRequest, pk: int, form_class: type[ChangeForm]) -> HttpR
         form.redraw()
         return _draw(request, form, status=409 if stale else 422, stale=stale)
     messages.success(request, form.done_message(entry))
-    return done(request, next_url(request, opportunity.get_absolute_url()))
+    return changed(request, next_url(request, opportunity.get_absolute_url()))
 
 
 def _draw(request: CrmRequest, form: ChangeForm, *, status: int = 200, stale: bool = False) -> HttpResponse:
@@ -200,7 +203,8 @@ def _draw(request: CrmRequest, form: ChangeForm, *, status: int = 200, stale: bo
         "moved_by": newest,
         "cancel_url": next_url(request, form.opportunity.get_absolute_url()),
     }
-    return dialog(request, TEMPLATE, context, status=status)
+    region = "coming" if request.htmx.target == "coming" else "dialog"
+    return page(request, TEMPLATE, context, region=region, status=status)
 
 
 def _preview(request: CrmRequest, form: ChangeForm) -> HttpResponse:
@@ -209,20 +213,26 @@ def _preview(request: CrmRequest, form: ChangeForm) -> HttpResponse:
     if isinstance(form, ReasonedForm):
         form.fields["note"].required = False  # the reason in words may still come
     if not form.is_valid():
-        context["refusal"] = next(iter(form.errors.values()))[0]
+        context["refusal"] = form.mistake
     else:
         try:
             entry = form.perform(dry_run=True)
         except operations.Refused as refusal:
             context["refusal"] = refusal.message
         else:
-            context |= {"entry": entry, "changes": changes(form.opportunity, entry)}
+            context |= {
+                "entry": entry,
+                "changes": changes(form.opportunity, entry),
+                "task_lines": form.task_lines(),
+            }
     return page(request, TEMPLATE, context, region="outcome")
 
 
-def _typed(request: CrmRequest) -> dict[str, Any]:
-    """What the address brings along, to fill in a form: a stage, an outcome, what was typed so far."""
-    return {key: value for key, value in request.GET.items() if key != "seen"}
+def _typed(sent: QueryDict) -> dict[str, Any]:
+    """What fills in a form that is drawn: a stage, an outcome, what was typed so far."""
+    return {
+        key: sent.getlist(key) if key in TICKED else value for key, value in sent.items() if key != "seen"
+    }
 
 
 def _refuse(form: ChangeForm | DescribeForm, refusal: operations.Refused) -> int:
