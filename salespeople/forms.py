@@ -59,7 +59,7 @@ def time_zone_choices(current: str) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 class PreferencesForm(forms.ModelForm[User]):
-    """How somebody is called, reads times, words and pages, and works with them."""
+    """How somebody is called, reads times, words and pages, works with them, and gets e-mail."""
 
     class Meta:
         model = User
@@ -71,6 +71,9 @@ class PreferencesForm(forms.ModelForm[User]):
             "density",
             "start_page",
             "allows_shortcuts",
+            "gets_reminders",
+            "reminded_before",
+            "gets_digest",
         ]
         help_texts = {
             "time_zone": gettext_lazy("“Today” begins at midnight here."),

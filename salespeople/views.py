@@ -66,7 +66,7 @@ def home(request: CrmRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def preferences(request: CrmRequest) -> HttpResponse:
-    """One's own name, language and time zone, how pages look, which one comes first, and single keys."""
+    """One's own name, language and time zone, how pages look, which one comes first, single keys, and e-mail."""
     # The form fills the instance it is given, and the page around a refused form shows the user as stored.
     stored = User.objects.get(pk=request.user.pk)
     form = PreferencesForm(request.POST or None, instance=stored)

@@ -16,6 +16,9 @@ TYPED = {
     "density": "COMFORTABLE",
     "start_page": "TODAY",
     "allows_shortcuts": "on",
+    "gets_reminders": "on",
+    "reminded_before": "30",
+    "gets_digest": "on",
 }
 
 
@@ -53,6 +56,15 @@ def test_all_is_kept(client, user):
         False,
     )
     assert "Saved your preferences." in response.content.decode()
+
+
+def test_e_mail_is_chosen(client, user):
+    assert (user.gets_reminders, user.reminded_before, user.gets_digest) == (True, 30, True)
+
+    client.post(PREFERENCES, {**TYPED, "gets_reminders": "", "reminded_before": "1440", "gets_digest": ""})
+
+    user.refresh_from_db()
+    assert (user.gets_reminders, user.reminded_before, user.gets_digest) == (False, 1440, False)
 
 
 def test_compact_rows_are_said_to_every_page(client, user):
@@ -93,6 +105,11 @@ def test_who_is_not_signed_in_has_no_preferences(client, db):
         ("start_page", "/admin/"),
         ("start_page", ""),
         ("start_page", "x" * 10_000),
+        ("reminded_before", ""),
+        ("reminded_before", "31"),
+        ("reminded_before", "-30"),
+        ("reminded_before", "9" * 400),
+        ("reminded_before", "\0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_its_field(client, user, field, value):
