@@ -16,6 +16,12 @@ from opportunities.views import (
     title,
     today,
 )
+from opportunities.views.tasks import batch as task_batch
+from opportunities.views.tasks import calendar as task_calendar
+from opportunities.views.tasks import changes as task_changes
+from opportunities.views.tasks import closing as task_closing
+from opportunities.views.tasks import listing as task_listing
+from opportunities.views.tasks import panels as task_panels
 
 app_name = "opportunities"
 
@@ -88,7 +94,28 @@ board_urls = [
     path("<int:pk>/move/", board.move_card, name="board-move"),
 ]
 
+task_urls = [
+    path("", task_listing.task_list, name="tasks"),
+    path("new/", task_changes.new_task, name="task-new"),
+    path("week/", task_calendar.task_week, name="task-week"),
+    path("month/", task_calendar.task_month, name="task-month"),
+    path("batch/", task_batch.change_tasks, name="task-batch"),
+    path("opportunities/", task_changes.suggest_opportunities, name="task-suggest"),
+    path("series/", task_changes.preview_series, name="task-series"),
+    path("for-opportunity/<int:pk>/", task_panels.tasks_for_opportunity, name="tasks-for-opportunity"),
+    path("for-contact/<int:pk>/", task_panels.tasks_for_contact, name="tasks-for-contact"),
+    path("for-salesperson/<int:pk>/", task_panels.tasks_for_salesperson, name="tasks-for-salesperson"),
+    path("<int:pk>/", task_listing.task_detail, name="task"),
+    path("<int:pk>/edit/", task_changes.edit_task, name="task-edit"),
+    path("<int:pk>/complete/", task_closing.complete_task, name="task-complete"),
+    path("<int:pk>/cancel/", task_closing.cancel_task, name="task-cancel"),
+    path("<int:pk>/reopen/", task_closing.reopen_task, name="task-reopen"),
+    path("<int:pk>/postpone/", task_closing.postpone_task, name="task-postpone"),
+    path("<int:pk>/reassign/", task_closing.reassign_task, name="task-reassign"),
+]
+
 urlpatterns = [
+    path("tasks/", include(task_urls)),
     path("board/", include(board_urls)),
     path("opportunities/batches/", include(batch_urls)),
     path("opportunities/views/", include(view_urls)),
