@@ -21,6 +21,7 @@ class Command(BaseCommand):
     """A command whose ``--help`` says what is its own, and ends with ``examples``."""
 
     examples = ""
+    not_ready_status = 2  # how it ends when the tables are not there
     suppressed_base_arguments = {
         "--version",
         "--settings",
@@ -35,7 +36,8 @@ class Command(BaseCommand):
         """Run, if the tables are there."""
         if waiting_migrations():
             raise CommandError(
-                _("The database is not ready. Run “manage.py migrate” first, or “make run”."), returncode=2
+                _("The database is not ready. Run “manage.py migrate” first, or “make run”."),
+                returncode=self.not_ready_status,
             )
         return super().execute(*args, **options)
 

@@ -1,0 +1,182 @@
+"""With whom, and about which opportunity, an e-mail is: by its mark, else by the addresses in it.
+
+What is not certain is not guessed: the e-mail waits, with the reason, until somebody places it. A contact that is
+blocked for privacy gets nothing filed. Answers of machines wait too: that somebody is away, or that an offer could not
+be delivered, is worth a look, but it is no conversation.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.db.models.functions import Lower
+from django.utils.translation import gettext as _
+
+from contacts.models import Contact, ContactQuerySet
+from opportunities.mail.tokens import numbers_in, own_address
+from opportunities.models import Opportunity, OpportunityContact
+from salespeople.models import Salesperson, User
+
+NAMED_AT_MOST = 5  # contacts in a reason
+LOOKED_AT = 20  # contacts with one address
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """What of an e-mail says where it belongs. Addresses are in small letters."""
+
+    subject: str
+    sender: str
+    recipients: Sequence[str]
+    delivered_to: Sequence[str] = ()
+
+    @property
+    def people(self) -> list[str]:
+        """Whose addresses are looked up: the sender's first, then the recipients' in order."""
+        return list(dict.fromkeys(filter(None, [self.sender, *self.recipients])))
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where an e-mail belongs, or why that is not certain."""
+
+    contact: Contact | None = None
+    opportunity: Opportunity | None = None
+    reason: str = ""
+
+
+class Colleagues:
+    """Who of those in an e-mail works here."""
+
+    def __init__(self, mail: Addressed) -> None:
+        users = User.objects.filter(email__in=mail.people)
+        people = (
+            Salesperson.objects.alias(mailbox=Lower("email"))
+            .filter(mailbox__in=mail.people)
+            .select_related("user")
+        )
+        self._users = {user.email: user for user in users}
+        sellers = list(people.order_by("pk"))
+        self._people = mail.people
+        for person in sellers:
+            if person.user is not None:
+                self._users.setdefault(person.email.lower(), person.user)
+        self.addresses = {*self._users, *(person.email.lower() for person in sellers)}
+
+    def first_user(self) -> User | None:
+        """The user who sent it, else the first one who got it."""
+        return next((self._users[address] for address in self._people if address in self._users), None)
+
+
+def match(mail: Addressed, colleagues: Colleagues) -> Match:
+    """Where an e-mail belongs."""
+    outside = [address for address in mail.people if not _is_own(address, colleagues)]
+    for number in numbers_in(mail.subject, [*mail.recipients, *mail.delivered_to]):
+        opportunity = Opportunity.objects.with_names().filter(number=number).first()
+        if opportunity is not None:
+            return _about(opportunity, outside)
+    return _with_somebody(outside)
+
+
+def is_blocked(contact: Contact) -> bool:
+    """Whether a contact, or the company it belongs to, is blocked for privacy."""
+    return contact.is_privacy_blocked or (contact.company is not None and contact.company.is_privacy_blocked)
+
+
+def has_part_in(contact: Contact, opportunity: Opportunity) -> bool:
+    """Whether a contact is on the buyer's side of an opportunity: its contact, its company's, or involved."""
+    if opportunity.company_id is not None and contact.company_key == opportunity.company_id:
+        return True
+    if contact.pk == opportunity.contact_id:
+        return True
+    return OpportunityContact.objects.filter(opportunity=opportunity, contact=contact).exists()
+
+
+def blocked_reason(contact: Contact) -> str:
+    """Why nothing is filed on a contact."""
+    return _("%(contact)s is blocked for privacy.") % {"contact": contact.label}
+
+
+def _is_own(address: str, colleagues: Colleagues) -> bool:
+    """Whether an address is a colleague's, or that of this installation, with or without a plus."""
+    mailbox, _at, domain = address.partition("@")
+    plain = f"{mailbox.partition('+')[0]}@{domain}"
+    ours = {own_address(), parseaddr(settings.DEFAULT_FROM_EMAIL)[1].lower()}
+    return address in colleagues.addresses or address in ours or plain in ours
+
+
+def _about(opportunity: Opportunity, outside: Sequence[str]) -> Match:
+    """A mark names the opportunity; who of the buyer's side wrote or got it is added if that is certain."""
+    for concerned in (opportunity.contact, opportunity.company):
+        if concerned is not None and is_blocked(concerned):
+            return Match(reason=blocked_reason(concerned))
+    for address in outside:
+        found = _contacts_at(address)
+        if any(is_blocked(contact) for contact in found):
+            return Match(reason=_blocked_among(found))
+        concerned_here = [contact for contact in found if has_part_in(contact, opportunity)]
+        if len(concerned_here) == 1:
+            return Match(concerned_here[0], opportunity)
+    return Match(None, opportunity)
+
+
+def _with_somebody(outside: Sequence[str]) -> Match:
+    """The first address that contacts have decides."""
+    for address in outside:
+        found = _contacts_at(address)
+        if not found:
+            continue
+        if any(is_blocked(contact) for contact in found):
+            return Match(reason=_blocked_among(found))
+        chosen = _in_use(found)
+        if chosen is None:
+            return Match(reason=_ambiguous(address, found))
+        return Match(chosen, _only_open_one(chosen))
+    if not outside:
+        return Match(reason=_("It names nobody but colleagues."))
+    return Match(reason=_("No contact has one of its addresses."))
+
+
+def _contacts_at(address: str) -> list[Contact]:
+    """The contacts with an address; one that was merged is the one that carries on for it."""
+    rows: ContactQuerySet = Contact.objects.alias(mailbox=Lower("email")).filter(mailbox=address)
+    found: dict[int, Contact] = {}
+    for contact in rows.select_related("company").order_by("pk")[:LOOKED_AT]:
+        if contact.merged_into_id is not None:
+            contact = Contact.objects.select_related("company").carrying_on(contact.pk)
+        found[contact.pk] = contact
+    return list(found.values())
+
+
+def _in_use(found: Sequence[Contact]) -> Contact | None:
+    """Of several contacts with one address, the only one with which something is going on."""
+    if len(found) == 1:
+        return found[0]
+    busy = [contact for contact in found if _own_open_ones(contact)]
+    return busy[0] if len(busy) == 1 else None
+
+
+def _own_open_ones(contact: Contact) -> list[Opportunity]:
+    """One or two open opportunities that a contact has, or is involved in."""
+    return list(Opportunity.objects.open().with_contact(contact).order_by("pk")[:2])
+
+
+def _only_open_one(contact: Contact) -> Opportunity | None:
+    """The one open opportunity of a contact; where it has none, the one of its company."""
+    found = _own_open_ones(contact)
+    if not found and contact.company is not None:
+        found = _own_open_ones(contact.company)
+    return found[0] if len(found) == 1 else None
+
+
+def _blocked_among(found: Iterable[Contact]) -> str:
+    return blocked_reason(next(contact for contact in found if is_blocked(contact)))
+
+
+def _ambiguous(address: str, found: Sequence[Contact]) -> str:
+    names = ", ".join(contact.label for contact in found[:NAMED_AT_MOST])
+    return _("Several contacts have the address %(address)s: %(contacts)s.") % {
+        "address": address,
+        "contacts": names,
+    }
