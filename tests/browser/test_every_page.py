@@ -116,6 +116,7 @@ PAGES = [
     ("salespeople:team-edit", "team"),
     ("salespeople:team-delete", "team"),
     ("salespeople:preferences", None),
+    ("activities:calendar", None),
     ("password-change", None),
     ("salescycles:list", None),
     ("salescycles:new", None),
