@@ -34,6 +34,8 @@ class OpportunitiesFollow:
 
     def is_hidden(self, contact: Contact, user: User) -> bool:
         """Whether an opportunity of the contact, or one in which it is involved, is out of the user's sight."""
+        if user.sees_everything():
+            return False
         theirs = Opportunity.objects.with_contact(contact)
         return theirs.exclude(pk__in=Opportunity.objects.visible_to(user).values("pk")).exists()
 

@@ -165,6 +165,7 @@ def test_everything_that_points_at_contacts_is_accounted_for():
         "opportunities.Opportunity.company",
         "opportunities.OpportunityContact.contact",
         "activities.Interaction.contact",
+        "activities.Task.contact",
     }
     stays = {
         "contacts.Contact.merged_into",
