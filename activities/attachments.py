@@ -4,6 +4,7 @@ Nothing here looks into a file. What is kept lies outside everything that is ser
 is only ever handed out as a download.
 """
 
+import logging
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,10 @@ from django.utils.translation import gettext as _
 
 from activities.models import Attachment, Email, Interaction
 from activities.models.attachments import attachment_storage
+from crm.uploads import MOST_FILES
 from salespeople.models import User
 
-MOST_FILES = 10  # of one interaction, or of one e-mail
+logger = logging.getLogger(__name__)
 LONGEST_NAME = 200  # characters
 ENDINGS = frozenset(
     [
@@ -60,7 +62,14 @@ def keep_file(
     if belongs_to.attachments.count() >= MOST_FILES:
         raise FileRefused(too_many(clean))
     attachment = Attachment(interaction=interaction, email=email, name=clean, size=content.size, added_by=by)
-    attachment.file.save(clean, content, save=False)
+    try:
+        attachment.file.save(clean, content, save=False)
+    except OSError as error:  # a full disk, or a folder that cannot be written
+        logger.exception("A file could not be stored")
+        raise FileRefused(
+            _("“%(name)s” could not be stored. Try again later, or tell whoever runs Kansen.")
+            % {"name": clean}
+        ) from error
     try:
         attachment.save()
     except BaseException:

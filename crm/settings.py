@@ -159,6 +159,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+FILE_UPLOAD_HANDLERS = ["crm.uploads.BoundedUploads"]
 
 # Language, place and time
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-gb")
@@ -190,7 +191,11 @@ STORAGES = {
     "attachments": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         # no base_url: nothing there is ever served by its path
-        "OPTIONS": {"location": env.path("ATTACHMENTS", default=BASE_DIR / "var" / "attachments")},
+        "OPTIONS": {
+            "location": env.path("ATTACHMENTS", default=BASE_DIR / "var" / "attachments"),
+            "file_permissions_mode": 0o600,  # for nobody but the user that runs Kansen
+            "directory_permissions_mode": 0o700,
+        },
     },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from activities.models import Interaction
+from activities.models import Interaction, InteractionQuerySet
 from contacts.models import Contact
 from crm.dates import today
 from opportunities.models import Opportunity
@@ -50,6 +50,13 @@ def may_note_on(user: User, contact: Contact) -> bool:
     company = contact.company
     is_blocked = contact.is_privacy_blocked or (company is not None and company.is_privacy_blocked)
     return user.may_sell() and not is_blocked and contact.merged_into_id is None
+
+
+def seen_interactions(user: User) -> InteractionQuerySet:
+    """The interactions about what a user sees."""
+    return Interaction.objects.seen_with(
+        Opportunity.objects.visible_to(user), Contact.objects.visible_to(user)
+    )
 
 
 def allowed_to_change(

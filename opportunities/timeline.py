@@ -1,7 +1,8 @@
 """What happened, as one list, newest first: the ledger's entries, and what was said, written and noted between them.
 
 Each kind is read by its own index, a page of it at a time, and the pages are merged. A ``Place`` is how far one has
-read in each kind; so whatever shares one day, nothing is shown twice and nothing is left out.
+read in each kind; so whatever shares one day, nothing is shown twice and nothing is left out. Files are read for a page
+at once.
 """
 
 import heapq
@@ -12,11 +13,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, TextChoices, Value
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, TextChoices, Value, prefetch_related_objects
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from activities.models import Interaction, InteractionQuerySet
+from activities.models import Attachment, Interaction, InteractionQuerySet
 from contacts.models import Contact
 from opportunities.ledger import Change, changes
 from opportunities.models import (
@@ -96,7 +97,7 @@ class Timeline:
 def of_opportunity(
     opportunity: Opportunity, *, show: Show = Show.ALL, place: Place | None = None, size: int = PAGE
 ) -> Timeline:
-    """What happened with an opportunity, below a place. At most three queries, whatever its history."""
+    """What happened with an opportunity, below a place. At most four queries, whatever its history."""
     place = place or Place()
     entries: list[OpportunityEntry] = []
     if show != Show.NOTES:
@@ -114,7 +115,7 @@ def of_opportunity(
 def of_contact(contact: Contact, user: User, *, place: Place | None = None, size: int = PAGE) -> Timeline:
     """What was said and noted about a contact and its people, and about the opportunities of theirs that a user sees.
 
-    Those in which the contact is only involved count too. Three queries.
+    Those in which the contact is only involved count too. Four queries.
     """
     place = place or Place()
     seen = Opportunity.objects.visible_to(user)
@@ -184,6 +185,7 @@ def _page(
     shown = merged[:size]
     read = [row for row in shown if isinstance(row, OpportunityEntry)]
     noted = [row for row in shown if isinstance(row, Interaction)]
+    prefetch_related_objects(noted, Prefetch("attachments", Attachment.objects.order_by("pk")))
     changed = changes_of(read)
     lines = [
         Line(on=row.changed_on, entry=row, changes=changed[row.sequence])

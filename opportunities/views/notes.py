@@ -13,13 +13,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from activities.attachments import FileRefused, forget_files
 from activities.forms.interactions import InteractionForm
-from activities.models import Interaction, InteractionQuerySet
+from activities.models import Interaction
 from contacts.models import Contact
 from crm.access import readers_only
 from crm.forms import in_one_transaction, to_change
 from crm.http import CrmRequest, dialog, done, next_url
-from opportunities.access import allowed, allowed_to_change, may_note_on, require
+from opportunities.access import allowed, allowed_to_change, may_note_on, require, seen_interactions
 from opportunities.models import Opportunity
 from opportunities.timeline import Show
 from opportunities.views.timeline import Panel, draw, new_form, panel_of_contact, panel_of_opportunity
@@ -62,8 +63,11 @@ def new_contact_note(request: CrmRequest, pk: int) -> HttpResponse:
 @readers_only
 def read_note(request: CrmRequest, pk: int) -> HttpResponse:
     """The whole of a long one."""
-    note = get_object_or_404(_readable(request).with_names().select_related("opportunity"), pk=pk)
-    context = {**_around(request, note), "note": note, "title": note.get_kind_display()}
+    note = get_object_or_404(
+        seen_interactions(request.user).with_names().select_related("opportunity"), pk=pk
+    )
+    context: dict[str, Any] = {**_around(request, note), "note": note, "title": note.get_kind_display()}
+    context["files"] = list(note.attachments.order_by("pk"))
     context["may_change"] = note.pk in allowed_to_change(request.user, [note])
     context["edit_url"] = _with_next(request, "opportunities:note-edit", note)
     return dialog(request, "opportunities/note.html", context)
@@ -76,17 +80,16 @@ def edit_note(request: CrmRequest, pk: int) -> HttpResponse:
     """Change one; it is marked as edited."""
     note = _changeable(request, pk)
     stored = note.text
-    form = InteractionForm(request.POST if request.method == "POST" else None, instance=note)
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = InteractionForm(*sent, instance=note)
     status = 422 if request.method == "POST" else 200
     if request.method == "POST" and form.is_valid():
-        if not form.was_overtaken(stored):
-            if form.has_changed():
-                form.instance.edited_at = timezone.now()
-                form.save()
+        if form.was_overtaken(stored):
+            _say_overtaken(form, stored)
+            status = 409
+        elif _changed(form, request.user):
             messages.success(request, _("Saved."))
             return done(request, _around(request, note)["cancel_url"])
-        _say_overtaken(form, stored)
-        status = 409
     context = {**_around(request, note), "title": _("Edit"), "form": form}
     context["delete_url"] = _with_next(request, "opportunities:note-delete", note)
     return dialog(request, "generic/form.html", context, status=status)
@@ -100,6 +103,7 @@ def delete_note(request: CrmRequest, pk: int) -> HttpResponse:
     note = _changeable(request, pk)
     around = _around(request, note)
     if request.method == "POST":
+        forget_files(note.attachments.all())
         note.delete()
         messages.success(request, _("Deleted."))
         return done(request, around["cancel_url"])
@@ -107,6 +111,7 @@ def delete_note(request: CrmRequest, pk: int) -> HttpResponse:
         **around,
         "title": _("Delete this?"),
         "text": _("“%(text)s” is gone for good.") % {"text": _excerpt(note.text)},
+        "losses": [str(attachment) for attachment in note.attachments.order_by("pk")],
     }
     return dialog(request, "generic/confirm.html", context)
 
@@ -118,14 +123,13 @@ def _write(
     panel: Callable[[InteractionForm | None], Panel],
 ) -> HttpResponse:
     """Keep what was typed: on the timeline for htmx, else on a page of its own that leads back to the timeline."""
-    form = new_form(request.POST if request.method == "POST" else None)
+    form = new_form(*(request.POST, request.FILES) if request.method == "POST" else ())
     url = f"{thing.get_absolute_url()}#timeline"
     on_timeline = request.htmx.target == "timeline"
-    if form.is_valid():
-        note = _kept(form, about, request.user)
+    if form.is_valid() and _kept(form, about, request.user):
         if on_timeline:
             drawn = panel(None)
-            drawn.focus = str(note.pk)
+            drawn.focus = str(form.instance.pk)
             return draw(request, drawn, announced=_("Added to the history."))
         messages.success(request, _("Added to the history."))
         return done(request, url)
@@ -137,17 +141,42 @@ def _write(
     return dialog(request, "generic/form.html", context, status=422 if form.is_bound else 200)
 
 
-def _kept(form: InteractionForm, about: dict[str, Any], by: User) -> Interaction:
-    """What was typed, stored: about what, and by whom."""
+def _kept(form: InteractionForm, about: dict[str, Any], by: User) -> bool:
+    """Store what was typed with its files, about what and by whom; False when a file is refused, and says so."""
     note = form.save(commit=False)
     note.recorded_by = by
     for name, value in about.items():
         setattr(note, name, value)
-    with transaction.atomic():
-        if note.contact is not None:  # one that was merged meanwhile carries on in another
-            note.contact = Contact.objects.locked().carrying_on(note.contact.pk)
-        note.save()
-    return note
+    try:
+        with transaction.atomic():
+            if note.contact is not None:  # one that was merged meanwhile carries on in another
+                note.contact = Contact.objects.locked().carrying_on(note.contact.pk)
+            note.save()
+            form.keep_files(by)
+    except FileRefused as refusal:
+        _say_refused(form, refusal)
+        return False
+    return True
+
+
+def _changed(form: InteractionForm, by: User) -> bool:
+    """Store what was changed, which is marked as edited; False when a file is refused, and says so."""
+    if not form.has_changed():
+        return True
+    form.instance.edited_at = timezone.now()
+    try:
+        with transaction.atomic():
+            form.save()
+            form.keep_files(by)
+    except FileRefused as refusal:
+        _say_refused(form, refusal)
+        return False
+    return True
+
+
+def _say_refused(form: InteractionForm, refusal: FileRefused) -> None:
+    form.add_error("attach", refusal.message)
+    form.ask_for_files_again()
 
 
 def _focus_on_mistake(form: InteractionForm) -> None:
@@ -158,15 +187,9 @@ def _focus_on_mistake(form: InteractionForm) -> None:
             return
 
 
-def _readable(request: CrmRequest) -> InteractionQuerySet:
-    return Interaction.objects.seen_with(
-        Opportunity.objects.visible_to(request.user), Contact.objects.visible_to(request.user)
-    )
-
-
 def _changeable(request: CrmRequest, pk: int) -> Interaction:
     """The interaction, if the user sees it (else 404) and may change it (else 403)."""
-    note: Interaction = get_object_or_404(to_change(request, _readable(request)), pk=pk)
+    note: Interaction = get_object_or_404(to_change(request, seen_interactions(request.user)), pk=pk)
     if note.pk not in allowed_to_change(request.user, [note]):
         raise PermissionDenied(_("This needs whoever wrote it, or a sales manager of the team."))
     return note
@@ -195,4 +218,5 @@ def _say_overtaken(form: InteractionForm, stored: str) -> None:
     form.add_error(
         None, _("Meanwhile it was changed to: “%(text)s” Look again, then save.") % {"text": stored}
     )
+    form.ask_for_files_again()
     form.redraw(stored)

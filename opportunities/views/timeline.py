@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.forms import ChoiceField
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from activities.forms.interactions import InteractionForm
+from activities.forms.interactions import InteractionForm, KindChoice
 from activities.models import Interaction
 from contacts.models import Contact
 from crm.access import readers_only
@@ -56,8 +55,10 @@ class Panel:
 
     @property
     def back(self) -> str:
-        """Where one returns to after a line was changed."""
-        return f"{self.about.get_absolute_url()}{self.query}#timeline"
+        """The part of an address that says where one returns to after a line was changed; "" where that is known."""
+        if isinstance(self.about, Opportunity) and not self.query:
+            return ""
+        return "?" + urlencode({"next": f"{self.about.get_absolute_url()}{self.query}#timeline"})
 
     @property
     def contact_key(self) -> int | None:
@@ -145,17 +146,16 @@ def panel_of_contact(request: CrmRequest, contact: Contact, *, form: Interaction
     )
 
 
-def new_form(data: Any = None) -> InteractionForm:
+def new_form(data: Any = None, files: Any = None) -> InteractionForm:
     """The form on the timeline; its fields have names of their own on the page."""
-    form = InteractionForm(data, auto_id="note_%s")
-    for field in form.fields.values():
-        field.widget.attrs["class"] = "form-select" if isinstance(field, ChoiceField) else "form-control"
+    form = InteractionForm(data, files, auto_id="note_%s")
+    kind: Any = form.fields["kind"]
+    kind.widget = KindChoice(choices=kind.choices)
+    for name in ("text", "happened_on", "attach"):
+        form.fields[name].widget.attrs["class"] = "form-control"
     form.fields["text"].widget.attrs |= {
         "rows": 2,
         "placeholder": _("Note what was said, agreed or noticed"),
-        "data-key": "c",
-        "data-key-label": _("Note something"),
-        "aria-keyshortcuts": "c",
     }
     return form
 

@@ -68,6 +68,14 @@
     restore();
   });
 
+  // A kind that is chosen by its key or by pointing leads to the text; the arrows only change the kind.
+  document.addEventListener("click", (event) => {
+    const kind = event.target.closest?.("[data-kind]");
+    if (!kind || (event.isTrusted && !event.detail)) return;
+    const { text } = kind.closest("form").elements;
+    setTimeout(() => text.focus());
+  });
+
   document.addEventListener("keydown", (event) => {
     const form = event.target.closest?.("form[data-inline], form[data-keep]");
     if (!form || event.isComposing) return;

@@ -12,6 +12,7 @@ from opportunities import operations, timeline
 from opportunities.operations import Estimate
 from opportunities.timeline import Place, Show
 from tests.factories import (
+    AttachmentFactory,
     CompanyFactory,
     InteractionFactory,
     OpportunityContactFactory,
@@ -309,14 +310,14 @@ def test_page_costs_the_same_whatever_its_history(
     as_manager, as_seller, opportunity, many, django_assert_num_queries
 ):
     revised(opportunity, many)
-    noted(opportunity, *[0] * many)
-    for _ in range(many):
+    for note in noted(opportunity, *[0] * many):
+        AttachmentFactory(interaction=note)
         OpportunityContactFactory(
             opportunity=opportunity, contact=PersonFactory(company=CompanyFactory(), phone="+3292334455")
         )
 
     url = opportunity.get_absolute_url()
-    for client, expected in ((as_manager, 10), (as_seller, 11)):
+    for client, expected in ((as_manager, 11), (as_seller, 12)):
         client.get(url)  # how long a stay usually lasts is kept for a while
         with django_assert_num_queries(expected):
             client.get(url)
@@ -438,9 +439,11 @@ def test_panel_of_a_contact_costs_the_same(
     for index in range(many):
         thing = OpportunityFactory(contact=company, cycle=cycle)
         noted(thing, index)
-        InteractionFactory(contact=company, happened_on=today() - timedelta(days=index))
+        AttachmentFactory(
+            interaction=InteractionFactory(contact=company, happened_on=today() - timedelta(days=index))
+        )
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         as_manager.get(reverse("opportunities:contact-timeline", args=[company.pk]), headers=HTMX)
 
 
