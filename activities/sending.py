@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -36,13 +37,13 @@ class NoticeCommand(commands.Command):
         if options["dry_run"]:
             self._say_what_would_be_sent(occasions)
             return
-        problems = self._tell_unfinished(now)
+        self._tell_unfinished(now)
         sent, refused = self._deliver(occasions, quiet=options["verbosity"] == 0 or len(occasions) < LONG)
         notices.forget_old(now)
         if options["verbosity"]:
             said = ngettext("%(n)d e-mail sent.", "%(n)d e-mails sent.", sent) % {"n": sent}
             self.stdout.write(said, self.style.SUCCESS)
-        for line in [*problems, *refused]:
+        for line in refused:
             self.stderr.write(line)
         if refused:
             raise CommandError(
@@ -60,18 +61,13 @@ class NoticeCommand(commands.Command):
         said = ngettext("%(n)d e-mail would be sent.", "%(n)d e-mails would be sent.", count)
         self.stdout.write(said % {"n": count})
 
-    def _tell_unfinished(self, now: datetime) -> list[str]:
-        return [
-            _(
-                "Begun at %(when)s and never finished, so perhaps not sent, and not tried again: %(who)s, %(what)s."
-            )
-            % {
-                "when": timezone.localtime(notice.claimed_at).isoformat(" ", "seconds"),
-                "who": notice.user.email,
-                "what": notice.key,
-            }
-            for notice in notices.unfinished(now)
-        ]
+    def _tell_unfinished(self, now: datetime) -> None:
+        text = _(
+            "Begun at %(when)s and never finished, so perhaps sent, and not tried again: %(who)s, %(what)s."
+        )
+        for notice in notices.unfinished(now):
+            when = timezone.localtime(notice.claimed_at).isoformat(" ", "seconds")
+            self.stderr.write(text % {"when": when, "who": notice.user.email, "what": notice.key})
 
     def _deliver(self, occasions: Sequence[Occasion], *, quiet: bool) -> tuple[int, list[str]]:
         """How many e-mails left, and what went wrong with the others."""
@@ -87,6 +83,8 @@ class NoticeCommand(commands.Command):
                 except PerhapsSent as error:
                     text = _("%(who)s, %(what)s: no answer, so perhaps sent, and not tried again: %(error)s")
                     refused.append(text % {**who, "error": error})
+                except DatabaseError:
+                    raise  # what was sent may not be kept, so going on would be wrong
                 except Exception as error:  # one that cannot be sent keeps nobody else waiting
                     text = _("%(who)s, %(what)s: not sent, and tried again by the next run: %(error)r")
                     refused.append(text % {**who, "error": error})

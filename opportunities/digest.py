@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from opportunities.models import Opportunity
 from salespeople.models import User
 
 FIRST_HOUR = 6  # on the clock of the reader
+LONGEST_DAY = timedelta(hours=25)
 MOST_LINES = 10
 KEY = "digest "
 
@@ -80,22 +81,14 @@ class Digest:
 def due_digests(now: datetime) -> list[Digest]:
     """Those of people whose morning has come, that nobody has written yet."""
     found = []
-    written = set(
-        Notice.objects.filter(key__startswith=KEY, key__gte=f"{KEY}{_first_day(now)}").values_list(
-            "user_id", "key"
-        )
-    )
+    lately = Notice.objects.filter(claimed_at__gte=now - LONGEST_DAY, key__startswith=KEY)
+    written = set(lately.values_list("user_id", "key"))
     for user in readers_of(NoticeKind.DIGEST):
         here = now.astimezone(ZoneInfo(user.time_zone))
         digest = Digest(user, here.date())
         if here.hour >= FIRST_HOUR and (user.pk, digest.key) not in written:
             found.append(digest)
     return found
-
-
-def _first_day(now: datetime) -> str:
-    """The earliest date that any clock shows now."""
-    return now.astimezone(ZoneInfo("Etc/GMT+12")).date().isoformat()
 
 
 def _letter(user: User, parts: Sequence[Part]) -> Letter:

@@ -547,7 +547,11 @@ def test_the_page_is_a_few_queries(client, user, url, django_assert_max_num_quer
         client.get(PAGE)
 
 
-def test_preferences_lead_there(client, user):
+@pytest.mark.parametrize(
+    "name",
+    ["salespeople:preferences", "opportunities:tasks", "opportunities:task-week", "opportunities:task-month"],
+)
+def test_preferences_and_the_pages_of_tasks_lead_there(client, user, name):
     client.force_login(user)
 
-    assert f'href="{PAGE}"' in client.get(reverse("salespeople:preferences")).content.decode()
+    assert f'href="{PAGE}"' in client.get(reverse(name)).content.decode()
