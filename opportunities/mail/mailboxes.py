@@ -202,8 +202,7 @@ def imap_mailbox(account: Account, password: str, *, read_only: bool) -> Iterato
             _sign_in(connection, account, password)
             yield ImapMailbox(connection, account.mailbox, read_only=read_only)
         finally:
-            with suppress(OSError, imaplib.IMAP4.error):
-                connection.logout()
+            _leave(connection)
     except ssl.SSLCertVerificationError as error:
         raise MailboxError(
             _("The certificate of %(host)s is not to be trusted: %(error)s.")
@@ -238,6 +237,15 @@ def _sign_in(connection: imaplib.IMAP4, account: Account, password: str) -> None
             % {"host": account.host, "user": account.user, "error": _said(error)},
             is_lasting=True,
         ) from error
+
+
+def _leave(connection: imaplib.IMAP4) -> None:
+    """Say good-bye, or at least close a connection that was lost."""
+    try:
+        connection.logout()
+    except (OSError, imaplib.IMAP4.error):
+        with suppress(OSError):
+            connection.shutdown()
 
 
 class ImapMailbox:

@@ -1,6 +1,7 @@
 """A Dovecot of our own, as Debian brings it, and a mailbox on it that is empty at the beginning of every test."""
 
 import contextlib
+import grp
 import imaplib
 import os
 import pwd
@@ -40,6 +41,7 @@ ssl_cert = <{folder}/certificate.pem
 ssl_key = <{folder}/key.pem
 ssl_dh =
 auth_mechanisms = plain login
+auth_failure_delay = 0
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=one {folder}/passwords
@@ -60,6 +62,9 @@ service imap-login {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 """
 
@@ -120,8 +125,6 @@ def free_port():
 def who_runs_it():
     """The server gives nobody's mail to root, so root starts it as somebody else."""
     entry = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    import grp
-
     return entry, grp.getgrgid(entry.pw_gid).gr_name
 
 
