@@ -27,7 +27,10 @@ def allowed(user: User, opportunity: Opportunity) -> frozenset[str]:
     day they recorded it; reopening and deleting is for managers, and so is giving the opportunity to another
     salesperson. Runs queries.
     """
-    if not Opportunity.objects.workable_by(user).filter(pk=opportunity.pk).exists():
+    is_workable = getattr(opportunity, "is_workable", None)  # of a row that was marked_workable_by
+    if is_workable is None:
+        is_workable = Opportunity.objects.workable_by(user).filter(pk=opportunity.pk).exists()
+    if not is_workable:
         return frozenset()
     if user.is_manager():
         return MANAGER_MAY

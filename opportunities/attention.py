@@ -7,13 +7,13 @@ its condition in ``CONDITIONS``, and its words in ``WORDS``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, reduce
 from operator import or_
 
 from babel.dates import format_time
 from django.db import models
-from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -28,6 +28,7 @@ from opportunities.models import (
     OpportunityQuerySet,
     Status,
     overdue,
+    without_next_step,
 )
 from opportunities.norms import Norm, usual_days
 from salescycles.models import SalesCycleStage
@@ -41,9 +42,10 @@ WAITING_DAYS = 7  # an opportunity may stay Not started that long
 class Need(models.TextChoices):
     """Why an opportunity needs somebody, the most pressing first."""
 
-    OVERDUE = "OVERDUE", gettext_lazy("Overdue")
+    OVERDUE = "OVERDUE", gettext_lazy("Closing date passed")
     CHANGED = "CHANGED", gettext_lazy("Changed by others")
     SLOW = "SLOW", gettext_lazy("Slow in its stage")
+    NO_STEP = "NO_STEP", gettext_lazy("No next step")
     QUIET = "QUIET", gettext_lazy("Gone quiet")
     START = "START", gettext_lazy("Waiting to start")
 
@@ -77,7 +79,6 @@ class Attention:
         self.on = today()
         self.since: datetime = user.changes_seen_at or timezone.now() - FIRST_LOOK
         self.changes: dict[int, OpportunityEntry] = {}
-        self.in_touch: dict[int, date] = {}
 
     @cached_property
     def stages(self) -> list[SalesCycleStage]:
@@ -111,12 +112,13 @@ class Attention:
     def first(self, rows: OpportunityQuerySet, size: int) -> list[Line]:
         """The first of ``rows`` that need somebody: by the most pressing reason, then by calculated value."""
         flags = {_flag(need): _is(condition) for need, condition in self.conditions.items()}
+        touched = Interaction.objects.filter(opportunity=OuterRef("pk")).order_by("-happened_on")
         rank = Case(
             *(When(condition, then=Value(place)) for place, condition in enumerate(self.conditions.values()))
         )
         found = list(
             rows.filter(self._any)
-            .annotate(rank=rank, **flags)
+            .annotate(rank=rank, touched_on=Subquery(touched.values("happened_on")[:1]), **flags)
             .order_by("rank", "-calculated_value", "pk")[:size]
         )
         self._look_up(found)
@@ -127,13 +129,10 @@ class Attention:
         return reduce(or_, self.conditions.values())
 
     def _look_up(self, found: Sequence[Opportunity]) -> None:
-        """Read what the words of these rows need: the newest change of each, and when somebody was last in touch."""
+        """Read what the words of these rows need besides: the newest change of each."""
         changed = [row.pk for row in found if Need.CHANGED in _needs(row)]
-        quiet = [row.pk for row in found if Need.QUIET in _needs(row)]
         changes = changes_by_others(self).filter(opportunity__in=changed).with_names()
         self.changes = {entry.opportunity_id: entry for entry in changes}
-        touched = Interaction.objects.filter(opportunity__in=quiet).values_list("opportunity")
-        self.in_touch = dict(touched.annotate(Max("happened_on"))) if quiet else {}
 
 
 def changes_by_others(attention: Attention) -> OpportunityEntryQuerySet:
@@ -181,6 +180,11 @@ def _slow(attention: Attention) -> Q:
     )
 
 
+def _no_step(attention: Attention) -> Q:
+    """In progress, without an open task; who has not started has that as the next step."""
+    return Q(status=Status.IN_PROGRESS) & without_next_step()
+
+
 def _quiet(attention: Attention) -> Q:
     """In progress, without an entry or anything said or written for two weeks."""
     before = attention.on - timedelta(days=QUIET_DAYS)
@@ -197,6 +201,7 @@ CONDITIONS: dict[Need, Callable[[Attention], Q]] = {
     Need.OVERDUE: _overdue,
     Need.CHANGED: _changed,
     Need.SLOW: _slow,
+    Need.NO_STEP: _no_step,
     Need.QUIET: _quiet,
     Need.START: _start,
 }
@@ -233,8 +238,12 @@ def _slow_in_words(attention: Attention, row: Opportunity) -> str:
     ) % {"n": here, "stage": row.stage, "usual": attention.norms[row.stage.pk].four_in_five}
 
 
+def _no_step_in_words(attention: Attention, row: Opportunity) -> str:
+    return _("no next step")
+
+
 def _quiet_in_words(attention: Attention, row: Opportunity) -> str:
-    last = max(row.changed_on, attention.in_touch.get(row.pk, row.changed_on))
+    last = max(row.changed_on, getattr(row, "touched_on", None) or row.changed_on)
     quiet = (attention.on - last).days
     return ngettext("nothing has happened for %(n)d day", "nothing has happened for %(n)d days", quiet) % {
         "n": quiet
@@ -251,6 +260,7 @@ WORDS: dict[Need, Callable[[Attention, Opportunity], str]] = {
     Need.OVERDUE: _overdue_in_words,
     Need.CHANGED: _changed_in_words,
     Need.SLOW: _slow_in_words,
+    Need.NO_STEP: _no_step_in_words,
     Need.QUIET: _quiet_in_words,
     Need.START: _start_in_words,
 }

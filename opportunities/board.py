@@ -181,7 +181,7 @@ class Board:
     def _drawn(self, rows: OpportunityQuerySet) -> OpportunityQuerySet:
         """In the order of a column, with all that a card names."""
         named = rows.select_related("contact__company", "company", "salesperson")
-        drawn: OpportunityQuerySet = named.marked_workable_by(self.user).order_by(*_order())
+        drawn: OpportunityQuerySet = named.with_next_step().marked_workable_by(self.user).order_by(*_order())
         return drawn
 
 

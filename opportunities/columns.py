@@ -21,6 +21,7 @@ class Column:
 
 
 NAME = "description"  # says which opportunity a row is, so it is always there
+NEXT_STEP = "step"
 COLUMNS = {
     column.name: column
     for column in (
@@ -37,6 +38,7 @@ COLUMNS = {
         Column("value", _("Estimated value"), "estimated_value", is_number=True),
         Column("calculated", _("Calculated"), "calculated_value", is_number=True),
         Column("closes", _("Est. close"), "estimated_close_on"),
+        Column(NEXT_STEP, _("Next step")),  # found for the rows of a page, so there is no order by it
         Column("closed", _("Closed on"), "closed_on"),
         Column("reason", _("Close reason"), "close_reason__description", reads="close_reason"),
         Column("salesperson", _("Salesperson"), "salesperson__name"),
@@ -56,6 +58,7 @@ USUAL = (
     "value",
     "calculated",
     "closes",
+    NEXT_STEP,
     "salesperson",
 )
 SORTS = tuple(column.sort for column in COLUMNS.values() if column.sort)

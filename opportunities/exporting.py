@@ -92,6 +92,9 @@ OPPORTUNITY_COLUMNS = [
     *ESTIMATE,
     *ENDING,
     Column("Version", _of("version")),
+    Column("Next step", _of("next_step.description")),
+    Column("Next step kind", _of("next_step.kind")),
+    Column("Next step due", _of("next_step.due_on")),
 ]
 ENTRY_COLUMNS = [
     Column("Number", _of("opportunity.number")),
@@ -146,6 +149,7 @@ def _rows(opportunities: OpportunityQuerySet, *, entries: bool) -> Any:
     started = OpportunityEntry.objects.filter(opportunity=OuterRef("pk"), action=Action.STARTED)
     return (
         opportunities.with_names()
+        .with_next_step()
         .select_related("salesperson__team", "close_reason")
         .annotate(started_on=Subquery(started.order_by("sequence").values("changed_on")[:1]))
         .order_by("pk")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q, Sum
 
-from opportunities.models import OPEN_STATUSES, OpportunityQuerySet, Status
+from opportunities.models import OPEN_STATUSES, OpportunityQuerySet, Status, without_next_step
 
 NOTHING = Decimal(0)
 IS_OPEN, IS_WON, IS_LOST = Q(status__in=OPEN_STATUSES), Q(status=Status.WON), Q(status=Status.LOST)
@@ -64,6 +64,7 @@ def totals(opportunities: OpportunityQuerySet, statuses: Iterable[str]) -> Total
         open_value=estimated(IS_OPEN),
         weighted=calculated(IS_OPEN),
         without_estimate=number(IS_OPEN & Q(estimated_value__isnull=True)),
+        without_step=number(IS_OPEN & without_next_step()),
         won=number(IS_WON),
         sold=calculated(IS_WON),
         lost=number(IS_LOST),

@@ -4,6 +4,7 @@ from opportunities.views import (
     batches,
     board,
     changes,
+    due,
     export,
     files,
     listing,
@@ -34,6 +35,7 @@ opportunity_urls = [
     path("<int:pk>/", pages.opportunity_detail, name="detail"),
     path("<int:pk>/title/", title.opportunity_title, name="title"),
     path("<int:pk>/timeline/", timeline.opportunity_timeline, name="timeline"),
+    path("<int:pk>/next-step/", due.next_step, name="next-step"),
     path("<int:pk>/notes/new/", notes.new_note, name="note-new"),
     path("<int:pk>/people/new/", people.new_person, name="person-new"),
     path("<int:pk>/people/<int:contact>/role/", people.change_person, name="person-role"),
@@ -126,5 +128,6 @@ urlpatterns = [
     path("attachments/<int:pk>/", files.attachment, name="attachment"),
     path("today/", today.today_page, name="today"),
     path("today/seen/", today.see_changes, name="see-changes"),
+    path("today/tasks-due/", due.tasks_due, name="tasks-due"),
     path("search/", search.search_anywhere, name="search"),
 ]

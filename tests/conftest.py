@@ -10,6 +10,7 @@ import socket
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from hypothesis import HealthCheck, settings
 
 # Time limits per example say more about the machine than about the code.
@@ -35,6 +36,13 @@ def is_local(address: object) -> bool:
 def nothing_remembered():
     """Begin every test with an empty cache: what one test made usual is not usual in the next."""
     cache.clear()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Let Django find out what the database can do before a test counts questions to it."""
+    with django_db_blocker.unblock():
+        assert connection.features.supports_json_field
 
 
 @pytest.fixture(autouse=True, scope="session")

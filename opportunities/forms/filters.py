@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q
 from django.forms.models import ModelChoiceIterator
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,6 +27,7 @@ from crm.templatetags.kansen import day, money
 from crm.text import quoted
 from opportunities import columns
 from opportunities.attention import Attention, Need
+from opportunities.due import end_of_today
 from opportunities.models import (
     OPEN_STATUSES,
     CloseReason,
@@ -34,6 +36,8 @@ from opportunities.models import (
     Priority,
     Status,
     overdue,
+    with_task_due,
+    without_next_step,
 )
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, Team, User
@@ -42,6 +46,12 @@ OPEN, ALL = "OPEN", "ALL"
 ME, TEAM = "ME", "TEAM"
 PASSED = "PASSED"
 ANYTHING = "ANY"
+NO_STEP, LATE_STEP, STEP_TODAY = "NONE", "OVERDUE", "TODAY"
+STEPS = {
+    NO_STEP: gettext_lazy("None"),
+    LATE_STEP: gettext_lazy("Overdue"),
+    STEP_TODAY: gettext_lazy("Due by today"),
+}
 LARGEST = Decimal("999999999999.99")
 OF_THE_PAGE = frozenset(
     {"sort", "after", "before", "columns", "view", "chosen", "column"}
@@ -190,6 +200,12 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         empty_label=gettext_lazy("Whether or not"),
         method="needing",
     )
+    step = filters.ChoiceFilter(
+        label=gettext_lazy("Next step"),
+        choices=list(STEPS.items()),
+        empty_label=gettext_lazy("Whatever it is"),
+        method="with_step",
+    )
     closes_from = _day(gettext_lazy("Closing from"), "estimated_close_on", "gte")
     closes_to = _day(gettext_lazy("Closing to"), "estimated_close_on", "lte")
     closed = filters.ChoiceFilter(
@@ -242,6 +258,14 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
             return sorted(found, key=str)
 
         teams.source = of_people
+
+    def recognise_reader(self) -> None:
+        """Who reads is among the people that a page with this filter names, and need not be asked for again."""
+        people = self.form.fields["salesperson"]
+        assert isinstance(people, RowField)
+        for row in people.rows.values():
+            if isinstance(row, Salesperson) and row.user_id == self.user.pk:
+                self.user.__dict__.setdefault("own_salesperson", row)
 
     def _check(self) -> None:
         """Refuse names that mean nothing, and spans that end before they begin."""
@@ -393,6 +417,12 @@ class OpportunityFilter(filters.FilterSet):  # type: ignore[misc]
         if value == ANYTHING:
             return attention.needing_anything(queryset)
         return attention.needing(queryset, Need(value))
+
+    def with_step(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
+        """Open ones by their next step: none at all, or one that is due."""
+        if value == NO_STEP:
+            return queryset.open().filter(without_next_step())
+        return queryset.open().filter(with_task_due(timezone.now() if value == LATE_STEP else end_of_today()))
 
     def closed_in(self, queryset: OpportunityQuerySet, name: str, value: str) -> OpportunityQuerySet:
         """Closed in a period."""

@@ -34,6 +34,8 @@ from opportunities.models.people import ContactRole as ContactRole
 from opportunities.models.people import OpportunityContact as OpportunityContact
 from opportunities.models.reasons import CloseReason as CloseReason
 from opportunities.models.reasons import Outcome as Outcome
+from opportunities.models.steps import with_task_due as with_task_due
+from opportunities.models.steps import without_next_step as without_next_step
 from opportunities.models.views import Audience as Audience
 from opportunities.models.views import SavedView as SavedView
 from opportunities.models.views import ViewPlace as ViewPlace

@@ -1,11 +1,14 @@
 """An opportunity as it is now, in one row."""
 
+from functools import cached_property
+
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.lookups import Lookup
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from activities.models import Task
 from contacts.models import Contact
 from crm.text import words_of
 from opportunities.models.facts import (
@@ -16,6 +19,7 @@ from opportunities.models.facts import (
     GuardedQuerySet,
     Priority,
 )
+from opportunities.models.steps import first_open_task, next_step_from
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Salesperson, User
 
@@ -97,6 +101,11 @@ class OpportunityQuerySet(GuardedQuerySet):
     def with_names(self) -> "OpportunityQuerySet":
         """With all that a row of a list names."""
         return self.select_related("contact__company", "company", "salesperson", "stage", "cycle")
+
+    def with_next_step(self) -> "OpportunityQuerySet":
+        """With the earliest open task, to be read as ``next_step``."""
+        found: OpportunityQuerySet = self.annotate(first_task=first_open_task())
+        return found
 
 
 class Opportunity(Facts):
@@ -188,3 +197,8 @@ class Opportunity(Facts):
     def buyer(self) -> Contact:
         """Who buys: the company, which a lone person may have joined meanwhile, or the person who has none."""
         return self.company or self.contact.company or self.contact
+
+    @cached_property
+    def next_step(self) -> Task | None:
+        """What is to be done next: the earliest open task, for rows that were read ``with_next_step``."""
+        return next_step_from(getattr(self, "first_task"))  # noqa: B009  # an annotation

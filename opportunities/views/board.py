@@ -31,6 +31,7 @@ TO_DECIDE = ("value", "chance_percent", "closes_on")  # what a refusal is about 
 def opportunity_board(request: CrmRequest) -> HttpResponse:
     """The open opportunities of a sales cycle by stage; the address is the view."""
     asked = _asked(request)
+    asked.recognise_reader()
     board = Board(asked.rows, asked.stages, user=request.user)
     board.read_cards(request.GET)
     context = {

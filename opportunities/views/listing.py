@@ -20,10 +20,11 @@ from opportunities.views.tabs import address_of, tabs_for
 def opportunity_list(request: CrmRequest) -> HttpResponse:
     """Opportunities, filtered and sorted; opened without any question, with the view that the reader has first."""
     base_url = reverse("opportunities:list")
-    if not request.GET and (first := SavedView.objects.opening_for(request.user)):
-        return redirect(address_of(first, base_url))
     choice = columns.chosen(request.GET.getlist("columns"))
     asked = OpportunityFilter(request.GET, _rows(request, choice), request=request)
+    asked.recognise_reader()
+    if not request.GET and (first := SavedView.objects.opening_for(request.user)):
+        return redirect(address_of(first, base_url))
     context = {
         "filter": asked,
         "base_url": base_url,
@@ -45,6 +46,8 @@ def opportunity_list(request: CrmRequest) -> HttpResponse:
 def _rows(request: CrmRequest, choice: columns.Choice) -> OpportunityQuerySet:
     """What the reader may see, with all that the columns name."""
     rows = Opportunity.objects.visible_to(request.user).with_names()
+    if columns.NEXT_STEP in choice.names:
+        rows = rows.with_next_step()
     return rows.select_related(*choice.reads) if choice.reads else rows
 
 

@@ -56,9 +56,9 @@ def new_opportunity(request: CrmRequest) -> HttpResponse:
 @readers_only
 def opportunity_detail(request: CrmRequest, pk: int) -> HttpResponse:
     """One opportunity: where it stands, what it is worth, and how that came about."""
-    opportunity = get_object_or_404(
-        Opportunity.objects.visible_to(request.user).with_names().select_related("close_reason"), pk=pk
-    )
+    seen = Opportunity.objects.visible_to(request.user).with_names().with_next_step()
+    row = seen.marked_workable_by(request.user).select_related("close_reason")
+    opportunity = get_object_or_404(row, pk=pk)
     may = allowed(request.user, opportunity)
     stages = list(SalesCycleStage.objects.filter(cycle=opportunity.cycle_id).order_by("position"))
     path = StagePath(opportunity, stages)

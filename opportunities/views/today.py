@@ -15,11 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
+from activities.models import Task
 from crm.access import readers_only
 from crm.dates import period, today
 from crm.http import CrmRequest, page
 from crm.templatetags.kansen import money
+from opportunities import tasks
 from opportunities.attention import Attention, Line, Need, clock
+from opportunities.due import DueTasks, TaskLine, read_due
 from opportunities.forms.filters import ALL, ANYTHING, ME, TEAM, OpportunityFilter
 from opportunities.forms.seen import ChangesSeenForm
 from opportunities.models import Opportunity, OpportunityQuerySet, Status
@@ -28,12 +31,16 @@ from opportunities.totals import IS_OPEN, IS_WON, calculated, estimated, number
 from salespeople.models import User
 
 SIZE = 25
+MOST_TASKS = 15  # of these lines, as long as there are opportunities to fill the others
 EVERYONE = "EVERYONE"
 WHOSE = {
     ME: gettext_lazy("Mine"),
     TEAM: gettext_lazy("My team’s"),
     EVERYONE: gettext_lazy("Everyone I see"),
 }
+TASKS_OF = {ME: tasks.MINE, TEAM: tasks.TEAM, EVERYONE: tasks.ALL}
+RANKS = {need: rank if need == Need.OVERDUE else rank + 1 for rank, need in enumerate(Need)}
+DUE_TODAY = 1  # the rank of tasks due today; overdue ones stand with overdue closing dates, before them
 
 
 @dataclass(frozen=True)
@@ -107,14 +114,57 @@ def _needs(request: CrmRequest, rows: OpportunityQuerySet, whose: str) -> dict[s
     attention = Attention(request.user)
     total, counts = attention.count(rows)
     lines = attention.first(_with_rights(rows, request.user), SIZE) if total else []
+    due = _due_tasks(request.user, whose)
+    shown = _ranked(due.lines, lines)
+    back = request.get_full_path()
     return {
         "total": total,
+        "due": due,
+        "needing": total + due.total,
         "all_url": list_url(whose, needs=ANYTHING),
+        "tasks_url": tasks_url(whose, tasks.TODAY),
+        "task_counts": _task_counts(due, whose),
         "counts": [(need, counts[need], list_url(whose, needs=need.value)) for need in Need if counts[need]],
         "has_changes": bool(counts[Need.CHANGED]),
         "since": {"day": timezone.localdate(attention.since), "clock": clock(attention.since)},
-        "lines": [(line, _action(line, attention, back=request.get_full_path())) for line in lines],
+        "lines": [
+            (line, _action(line, attention, back=back) if isinstance(line, Line) else None) for line in shown
+        ],
+        "back": back,
     }
+
+
+def _due_tasks(user: User, whose: str) -> DueTasks:
+    """The tasks of the same people as the opportunities."""
+    return read_due(tasks.of_whom(Task.objects.visible_to(user), user, TASKS_OF[whose]), user, SIZE)
+
+
+def _ranked(due: Sequence[TaskLine], lines: Sequence[Line]) -> list[TaskLine | Line]:
+    """Tasks and opportunities as one list, neither crowding the other out."""
+    some = due[: SIZE - min(len(lines), SIZE - MOST_TASKS)]
+    together: list[TaskLine | Line] = [*some, *lines[: SIZE - len(some)]]
+    return sorted(together, key=_rank)
+
+
+def _rank(line: TaskLine | Line) -> int:
+    """How pressing it is; of two alike the task comes first."""
+    if isinstance(line, TaskLine):
+        return RANKS[Need.OVERDUE] if line.is_overdue else DUE_TODAY
+    return RANKS[line.need]
+
+
+def _task_counts(due: DueTasks, whose: str) -> list[tuple[int, str, str]]:
+    """How many tasks are overdue, and how many are due by today with those, each with its list."""
+    found = [
+        (due.overdue, _("Tasks overdue"), tasks_url(whose, tasks.OVERDUE)),
+        (due.total, _("Tasks due by today"), tasks_url(whose, tasks.TODAY)),
+    ]
+    return [one for one in found if one[0]]
+
+
+def tasks_url(whose: str, state: str) -> str:
+    """The list of tasks that this page is about, in one state."""
+    return reverse("opportunities:tasks", query={"whose": TASKS_OF[whose], "state": state})
 
 
 def list_url(whose: str, **asked: str) -> str:
@@ -219,6 +269,10 @@ def _action(line: Line, attention: Attention, *, back: str) -> Action | None:
             return Action(_("Start"), reverse("opportunities:start", args=[row.pk], query=there))
         case Need.CHANGED:
             return Action(_("Look"), row.get_absolute_url(), is_dialog=False)
+        case Need.NO_STEP:
+            return Action(
+                _("Add a task"), reverse("opportunities:task-new", query={"opportunity": row.pk, **there})
+            )
         case Need.QUIET:
             return Action(_("Add a note"), reverse("opportunities:note-new", args=[row.pk]))
 

@@ -120,6 +120,9 @@ def test_csv_has_every_column_in_a_fixed_order(won, tmp_path):
         "Close reason code": "BEST",
         "Close reason": "Best offer",
         "Version": "4",
+        "Next step": "",
+        "Next step kind": "",
+        "Next step due": "",
     }
 
 

@@ -431,7 +431,7 @@ def test_page_of_views_teaches_when_there_are_none(as_seller):
 def test_page_of_views_costs_the_same_for_any_number(as_seller, seller, count, django_assert_num_queries):
     SavedViewFactory.create_batch(count, owner=seller)
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         response = as_seller.get(VIEWS)
 
     assert len(response.context["views"]) == count

@@ -484,7 +484,7 @@ def test_panel_of_a_contact_with_parts_is_bounded(as_seller, cycle, many, django
         OpportunityContactFactory(opportunity=OpportunityFactory(cycle=cycle), contact=person)
         OpportunityFactory(cycle=cycle, contact=person)
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         response = as_seller.get(reverse("opportunities:for-contact", args=[person.pk]))
 
     assert len(response.context["rows"]) == min(many * 2, 10)

@@ -1,7 +1,7 @@
 """The page of the day: what needs somebody, why, and what one's opportunities are worth."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from urllib.parse import quote
 
@@ -14,16 +14,20 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from activities.models import TaskStatus
 from crm.dates import today
 from opportunities import operations
-from opportunities.attention import CONDITIONS, WORDS, Need
+from opportunities.attention import CONDITIONS, WORDS, Line, Need
+from opportunities.due import TaskLine
 from opportunities.models import Opportunity, Outcome
 from salespeople.models import Role
 from tests.factories import (
     CloseReasonFactory,
     InteractionFactory,
     OpportunityFactory,
+    PersonFactory,
     SalespersonFactory,
+    TaskFactory,
     TeamFactory,
     user_with_role,
 )
@@ -44,11 +48,14 @@ def clock():
 
 @pytest.fixture
 def make(clock, seller, salesperson, cycle, company):
-    """``make(**what)``: an opportunity of the seller, started today unless said otherwise."""
+    """``make(**what)``: an opportunity of the seller, started today unless said otherwise, with something far ahead."""
 
-    def make(**fields):
+    def make(*, next_step=True, **fields):
         shared = {"salesperson": salesperson, "cycle": cycle, "contact": company, "by": seller}
-        return OpportunityFactory(**{**shared, "started": True, **fields})
+        opportunity = OpportunityFactory(**{**shared, "started": True, **fields})
+        if next_step:
+            TaskFactory(opportunity=opportunity, salesperson=opportunity.salesperson, due_on=date(2027, 1, 1))
+        return opportunity
 
     return make
 
@@ -67,6 +74,7 @@ def shown(response):
     return {
         line.opportunity.number: [(reason.need, reason.text) for reason in line.reasons]
         for line, _action in response.context["lines"]
+        if isinstance(line, Line)
     }
 
 
@@ -407,7 +415,7 @@ def test_each_count_opens_exactly_the_rows_it_counts(make, manager, seller, cloc
     make_usual(make, 11, seller, cycle)
     for place in range(20):
         days_later(clock, 2 * place)
-        made = make(started=place % 4 != 0, value=1000 * place + 1)
+        made = make(started=place % 4 != 0, value=1000 * place + 1, next_step=place % 3 > 0)
         if place % 5 == 1:
             operations.reassign(
                 opportunity=made, contact=None, salesperson=manager.salesperson, by=manager, on=today()
@@ -601,6 +609,7 @@ def test_the_page_costs_the_same_with_one_row_and_with_thirty(make, manager, sel
             InteractionFactory(opportunity=made, contact=None)
             change(made, manager)
             make(started=False)
+            due(seller.salesperson, 40, opportunity=made, contact=made.contact)
         days_later(clock, 42)
         for user in (seller, manager):
             client = signed_in(Client, user)
@@ -613,10 +622,176 @@ def test_the_page_costs_the_same_with_one_row_and_with_thirty(make, manager, sel
 
     assert len(response.context["lines"]) == 25
     assert response.context["total"] == 60
-    assert "the 25 most pressing ones of 60" in response.content.decode()
+    assert "the 25 most pressing ones of 90" in response.content.decode()
     assert costs[:2] == costs[2:]
     assert max(costs) <= 12
     assert max(weights) < 100_000
+
+
+# Tasks, ranked together with the opportunities
+
+
+def due(whose, days, description="Ask Ann", **fields):
+    """A task of somebody, due so many days from now."""
+    day = today() + timedelta(days=days)
+    return TaskFactory(salesperson=whose, due_on=day, description=description, **fields)
+
+
+def told(response):
+    """What the page lists, in order: a task with its reason, an opportunity by its description."""
+    return [
+        line.text if isinstance(line, TaskLine) else line.opportunity.description
+        for line, _action in response.context["lines"]
+    ]
+
+
+def test_tasks_and_opportunities_are_one_list_by_rank(make, manager, clock, seller, salesperson, cycle):
+    make_usual(make, 11, seller, cycle)
+    make(description="overdue")
+    days_later(clock, 12)
+    make(description="slow")
+    days_later(clock, 30)
+    make(description="no step", next_step=False)
+    changed = make(description="changed")
+    make(description="waiting", started=False, on=today() - timedelta(days=8))
+    change(changed, manager)
+    days_later(clock, 35)
+    estimate = operations.Estimate(Decimal(5000), Decimal(30), today() + timedelta(days=40))
+    slow = Opportunity.objects.get(description="slow")
+    operations.revise(opportunity=slow, estimate=estimate, by=seller, on=today())
+    ann = PersonFactory(first_name="Ann", last_name="Peeters")
+    due(salesperson, -2, kind="CALL", contact=ann)
+    due(salesperson, -3, kind="EMAIL", contact=ann)
+    due(salesperson, 0, kind="MEETING", contact=ann, due_time=time(14, 0))
+    due(salesperson, 0, kind="TODO")
+    due(salesperson, 1)
+    due(salesperson, -9, closed=True)
+
+    assert told(look(seller)) == [
+        "write to Ann Peeters, 3 days overdue",
+        "call Ann Peeters, 2 days overdue",
+        "overdue",
+        "meet Ann Peeters, today at 14:00",
+        "to do, today",
+        "changed",
+        "slow",
+        "no step",
+        "waiting",
+    ]
+
+
+def test_what_has_no_next_step_is_given_one(make, clock, seller):
+    opportunity = make(next_step=False)
+    make(next_step=False, started=False)  # to start it is the next step
+    closed = make(next_step=False)
+    TaskFactory(opportunity=closed, due_on=date(2027, 1, 1))
+
+    response = look(seller)
+
+    assert shown(response) == {opportunity.number: [(Need.NO_STEP, "no next step")]}
+    ((_line, action),) = response.context["lines"]
+    assert (action.label, action.url) == (
+        "Add a task",
+        f"{reverse('opportunities:task-new')}?opportunity={opportunity.pk}&next=%2Ftoday%2F",
+    )
+    assert listed(seller, f"{LIST}?needs=NO_STEP") == {opportunity.number}
+
+
+def test_an_overdue_task_does_not_list_its_opportunity_as_well(make, clock, seller, salesperson):
+    opportunity = make(description="Robot palletiser", next_step=False)
+    due(salesperson, -1, kind="CALL", opportunity=opportunity, contact=opportunity.contact)
+
+    response = look(seller)
+
+    assert told(response) == ["call Acme Logistics NV, 1 day overdue"]
+    html = response.content.decode()
+    assert "Robot palletiser" in html
+    assert "1 task is due</h2>" in html
+
+
+def test_the_tasks_are_those_of_the_people_one_looks_at(make, clock, seller, manager, salesperson):
+    due(salesperson, 0, "of Sofie")
+    due(manager.salesperson, 0, "of Tom")
+    TaskFactory(for_team=True, team=salesperson.team, description="of the team")
+    TaskFactory(for_team=True, description="of another team")
+    due(SalespersonFactory(), 0, "of somebody else")
+
+    def seen(user, **query):
+        return {line.task.description for line, _action in look(user, **query).context["lines"]}
+
+    assert seen(seller) == {"of Sofie", "of the team"}
+    assert seen(manager) == {"of Tom"}
+    assert seen(manager, whose="TEAM") == {"of Sofie", "of Tom", "of the team"}
+    assert len(seen(manager, whose="EVERYONE")) == 5
+
+
+def test_the_counts_of_tasks_open_the_tasks_they_count(clock, seller, salesperson):
+    for days in (-3, -1, 0, 2):
+        due(salesperson, days)
+
+    response = look(seller)
+
+    counts = {label: (number, url) for number, label, url in response.context["task_counts"]}
+    assert {label: number for label, (number, _url) in counts.items()} == {
+        "Tasks overdue": 2,
+        "Tasks due by today": 3,
+    }
+    for number, url in counts.values():
+        listed_there = signed_in(Client, seller).get(url)
+        assert listed_there.status_code == 200
+        assert listed_there.content.decode().count('class="row-link"') == number
+
+
+def test_a_task_is_done_from_here(clock, seller, salesperson):
+    task, other = due(salesperson, -1), due(salesperson, 0)
+    client = signed_in(Client, seller)
+    html = client.get(TODAY).content.decode()
+    complete = reverse("opportunities:task-complete", args=[task.pk])
+    assert f'hx-post="{complete}"' in html
+    assert 'name="next" value="/today/"' in html
+
+    response = client.post(complete, {"seen": task.version, "next": TODAY}, follow=True)
+
+    task.refresh_from_db()
+    assert task.status == TaskStatus.DONE
+    assert response.redirect_chain == [(TODAY, 302)]
+    assert [line.task for line, _action in response.context["lines"]] == [other]
+    assert reverse("opportunities:task-reopen", args=[task.pk]) in response.content.decode()  # undo
+
+
+def test_who_may_not_do_a_task_has_no_button(clock, viewer, salesperson):
+    due(salesperson, 0)
+
+    response = look(viewer)
+
+    assert len(response.context["lines"]) == 1
+    assert "task-complete" not in response.content.decode()
+    assert "/complete/" not in response.content.decode()
+
+
+def test_an_opportunity_one_does_not_see_is_not_named(make, clock, seller, settings):
+    settings.VISIBILITY = "own"
+    foreign = make(description="Secret plan", salesperson=SalespersonFactory(team=TeamFactory()))
+    TaskFactory(for_team=True, team=seller.salesperson.team, opportunity=foreign)
+
+    response = look(seller)
+
+    assert len(response.context["lines"]) == 1
+    assert "Secret plan" not in response.content.decode()
+
+
+def test_neither_tasks_nor_opportunities_crowd_the_others_out(make, clock, seller, salesperson):
+    for _ in range(30):
+        due(salesperson, -5)
+    make(description="no step", next_step=False)
+    assert told(look(seller))[-1] == "no step"
+    assert len(told(look(seller))) == 25
+
+    for _ in range(14):
+        make(next_step=False)
+    response = look(seller)
+    assert [isinstance(line, TaskLine) for line, _action in response.context["lines"]].count(True) == 15
+    assert "the 25 most pressing ones of 45" in response.content.decode()
 
 
 # The front door, and the page of one opportunity
