@@ -4,8 +4,8 @@ Runs all steps even when one fails and sums up at the end; the exit status is 0 
 ``make test STEPS="mypy sqlite"`` runs only the steps named. pytest's own options go into PYTEST_ADDOPTS:
 ``PYTEST_ADDOPTS="-k move" make test STEPS=postgresql``.
 
-The Debian packages it needs (a browser, PostgreSQL) it installs itself where it may: as root, or with a
-sudo that asks no password. Elsewhere it leaves those steps out and ends by saying so; with CI=true a step
+The Debian packages it needs (a browser, PostgreSQL, an IMAP server) it installs itself where it may: as root, or with a
+sudo that asks no password. Elsewhere it leaves those steps or tests out and ends by saying so; with CI=true what is
 left out is a failure. PostgreSQL is a throwaway cluster of its own, or the server that DATABASE_URL names.
 """
 
@@ -57,6 +57,13 @@ def packages_missing_for_postgresql() -> list[str]:
     return [] if given_database() or postgresql_bin() else ["postgresql"]
 
 
+def packages_missing_for_imap() -> list[str]:
+    """Name what the tests of incoming e-mail still need from Debian, in every step with a database."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    missing = [] if shutil.which("dovecot", path=path) else ["dovecot-imapd"]
+    return missing if shutil.which("openssl") else [*missing, "openssl"]
+
+
 def packages_missing_for_browser() -> list[str]:
     """Name what ``browser`` still needs from Debian."""
     missing = []
@@ -87,7 +94,10 @@ def install(packages: list[str]) -> None:
     apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     add = [*apt, "install", "-y", "--no-install-recommends"]
     heading(f"installing {' '.join(packages)}")
-    with contextlib.suppress(subprocess.CalledProcessError):  # said by quietly(); the steps say the rest
+    with (
+        contextlib.suppress(subprocess.CalledProcessError),  # said by quietly(); the steps say the rest
+        services_not_started(root) if "dovecot-imapd" in packages else contextlib.nullcontext(),
+    ):
         quietly([*apt, "update"])
         if "postgresql" not in packages:
             quietly([*add, *packages])
@@ -101,6 +111,23 @@ def install(packages: list[str]) -> None:
             quietly([*add, *packages])
         finally:
             quietly([*root, "mv", f"{setting}.kansen", setting])
+
+
+@contextlib.contextmanager
+def services_not_started(root: list[str]) -> Iterator[None]:
+    """Keep Debian from starting the servers it installs: only their programs are wanted."""
+    policy = "/usr/sbin/policy-rc.d"
+    if Path(policy).exists():  # somebody else's, which says so already
+        yield
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="kansen-policy-") as script:
+        script.write("#!/bin/sh\nexit 101\n")
+        script.flush()
+        quietly([*root, "install", "-m", "755", script.name, policy])
+    try:
+        yield
+    finally:
+        quietly([*root, "rm", "-f", policy])
 
 
 def quietly(command: list[str]) -> None:
@@ -335,6 +362,20 @@ STEPS: dict[str, Callable[[], bool]] = {
 }
 
 
+WITH_IMAP = ("sqlite", "postgresql")
+NEEDS: dict[str, list[Callable[[], list[str]]]] = {
+    "sqlite": [packages_missing_for_imap],
+    "postgresql": [packages_missing_for_postgresql, packages_missing_for_imap],
+    "browser": [packages_missing_for_browser],
+}
+
+
+def packages_missing_for(steps: list[str]) -> list[str]:
+    """Name what some steps still need from Debian, each once."""
+    found = (package for name in steps for need in NEEDS.get(name, []) for package in need())
+    return list(dict.fromkeys(found))
+
+
 def heading(text: str) -> None:
     """Announce what comes."""
     print(f"\n── {text} {'─' * (76 - len(text))}", flush=True)
@@ -346,8 +387,7 @@ def main(names: list[str]) -> int:
         print(f"No such step: {', '.join(sorted(unknown))}. There are: {', '.join(STEPS)}.", file=sys.stderr)
         return 2
     chosen = [name for name in STEPS if not names or name in names]
-    needs = {"postgresql": packages_missing_for_postgresql, "browser": packages_missing_for_browser}
-    if missing := [package for name in chosen if name in needs for package in needs[name]()]:
+    if missing := packages_missing_for(chosen):
         install(missing)
     if "sqlite" in chosen:
         (ROOT / ".coverage").unlink(missing_ok=True)
@@ -360,6 +400,10 @@ def main(names: list[str]) -> int:
         started = time.monotonic()
         try:
             results[name] = "ok" if step() else "FAILED"
+            if name in WITH_IMAP and (missing := packages_missing_for_imap()):
+                left_out[name] = (
+                    f"without the tests against an IMAP server, {', '.join(missing)} not installed"
+                )
         except LeftOut as missing_part:
             left_out[name] = str(missing_part)
             results[name] = "left out"
@@ -372,7 +416,7 @@ def main(names: list[str]) -> int:
         print(f"{name:12} {result}")
     has_failed = any(result.startswith("FAILED") for result in results.values())
     if left_out:
-        still_missing = [package for name in left_out if name in needs for package in needs[name]()]
+        still_missing = packages_missing_for(list(left_out))
         print(f"\n{'FAILED: l' if CI else 'L'}eft out:")
         for name, reason in left_out.items():
             print(f"  {name}: {reason}")

@@ -154,8 +154,8 @@ def is_answering(process, port):
 @pytest.fixture(scope="session")
 def dovecot():
     """Run a server on free ports in a folder of its own, of which nothing stays."""
-    if DOVECOT is None:
-        pytest.skip("dovecot-imapd is not installed")
+    if DOVECOT is None or shutil.which("openssl") is None:
+        pytest.skip("dovecot-imapd or openssl is not installed")
     account, group = who_runs_it()
     folder = Path(tempfile.mkdtemp(prefix="kansen-dovecot-"))
     process = None
