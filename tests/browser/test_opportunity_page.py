@@ -142,7 +142,7 @@ def test_note_by_mouse_or_touch(page, both_screens, sign_in, seller, opportunity
     page.get_by_label("What was said or noted").fill(
         "Spoke to Ann\nabout <the> visit: https://example.com/plan"
     )
-    page.get_by_label("Kind").select_option("Call")
+    page.get_by_role("radio", name="Call").check()
     page.locator("#timeline").get_by_role("button", name="Add", exact=True).click()
 
     line = page.locator("#timeline li").first
@@ -161,13 +161,11 @@ def test_keyboard_alone_notes_edits_and_deletes(page, sign_in, seller, opportuni
     page.keyboard.press("c")
     expect(page.get_by_label("What was said or noted")).to_be_focused()
     page.keyboard.type("A first word")
-    page.keyboard.press("Tab")
-    page.keyboard.type("Meet")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Meeting")).to_be_focused()
+    for _ in ("text", "day", "month", "year", "calendar", "files", "button"):
+        page.keyboard.press("Tab")
     expect(page.locator("#timeline").get_by_role("button", name="Add", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     line = page.locator("#timeline li").first
@@ -226,7 +224,7 @@ def test_note_is_still_there_after_the_session_ended(page, sign_in, seller, oppo
     sign_in(seller)
     page.goto(opportunity.get_absolute_url())
     page.get_by_label("What was said or noted").fill("Hours of work")
-    page.get_by_label("Kind").select_option("Meeting")
+    page.get_by_role("radio", name="Meeting").check()
     Session.objects.all().delete()
 
     page.locator("#timeline").get_by_role("button", name="Add", exact=True).click()
@@ -235,7 +233,7 @@ def test_note_is_still_there_after_the_session_ended(page, sign_in, seller, oppo
     page.goto(opportunity.get_absolute_url())
 
     expect(page.get_by_label("What was said or noted")).to_have_value("Hours of work")
-    expect(page.get_by_label("Kind")).to_have_value("MEETING")
+    expect(page.get_by_role("radio", name="Meeting")).to_be_checked()
     page.locator("#timeline").get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#timeline li").first).to_contain_text("Hours of work")
 
