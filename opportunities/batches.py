@@ -108,7 +108,12 @@ class ReassignMany(Change):
     def make(self, opportunity: Opportunity, **told: Any) -> OpportunityEntry:
         salesperson = self.batch.salesperson
         try:
-            return operations.reassign(opportunity=opportunity, salesperson=salesperson, **told)
+            return operations.reassign(
+                opportunity=opportunity,
+                salesperson=salesperson,
+                with_tasks=self.batch.tasks_follow,
+                **told,
+            )
         except operations.NothingToChange:
             raise operations.NothingToChange(
                 _("%(number)s belongs to %(salesperson)s already.")
@@ -127,11 +132,12 @@ class ReassignMany(Change):
         return self._say("Reassign %(n)s opportunity", "Reassign %(n)s opportunities", count)
 
     def will(self, count: int) -> str:
-        return self._say(
+        text = self._say(
             "%(n)s opportunity will be given to %(what)s.",
             "%(n)s opportunities will be given to %(what)s.",
             count,
         )
+        return f"{text} {_('Their open tasks follow.')}" if self.batch.tasks_follow else text
 
     def did(self, count: int) -> str:
         return self._say(
@@ -224,7 +230,11 @@ class LoseMany(Change):
 
     def make(self, opportunity: Opportunity, **told: Any) -> OpportunityEntry:
         return operations.close(
-            opportunity=opportunity, outcome=Outcome.LOST, reason=self.batch.reason, **told
+            opportunity=opportunity,
+            outcome=Outcome.LOST,
+            reason=self.batch.reason,
+            cancel_tasks=operations.ALL_TASKS if self.batch.cancels_tasks else (),
+            **told,
         )
 
     @property
@@ -239,11 +249,12 @@ class LoseMany(Change):
         return self._say("Close %(n)s opportunity as lost", "Close %(n)s opportunities as lost", count)
 
     def will(self, count: int) -> str:
-        return self._say(
+        text = self._say(
             "%(n)s opportunity will be closed as lost (%(what)s).",
             "%(n)s opportunities will be closed as lost (%(what)s).",
             count,
         )
+        return f"{text} {_('Their open tasks are cancelled.')}" if self.batch.cancels_tasks else text
 
     def did(self, count: int) -> str:
         return self._say(
@@ -337,6 +348,8 @@ def make(
     closes_on: date | None = None,
     reason: CloseReason | None = None,
     note: str = "",
+    cancels_tasks: bool = False,
+    tasks_follow: bool = False,
 ) -> Batch:
     """A batch of the opportunities with these keys; nothing of them changes yet."""
     batch = Batch.objects.create(
@@ -347,6 +360,8 @@ def make(
         closes_on=closes_on,
         reason=reason,
         note=note,
+        cancels_tasks=cancels_tasks,
+        tasks_follow=tasks_follow,
     )
     for start in range(0, len(keys), ITEMS_IN_ONE_INSERT):
         BatchItem.objects.bulk_create(

@@ -1,6 +1,7 @@
 from django.urls import include, path
 
 from opportunities.views import (
+    assigning,
     batches,
     board,
     changes,
@@ -32,6 +33,9 @@ opportunity_urls = [
     path("new/", pages.new_opportunity, name="new"),
     path("for-contact/<int:pk>/", pages.opportunities_for_contact, name="for-contact"),
     path("for-salesperson/<int:pk>/", pages.opportunities_for_salesperson, name="for-salesperson"),
+    path("for-contact/<int:pk>/assign/", assigning.assign_to_contact, name="assign-contact"),
+    path("for-salesperson/<int:pk>/assign/", assigning.assign_to_salesperson, name="assign-salesperson"),
+    path("<int:pk>/assign/", assigning.assign_to_opportunity, name="assign-opportunity"),
     path("<int:pk>/", pages.opportunity_detail, name="detail"),
     path("<int:pk>/title/", title.opportunity_title, name="title"),
     path("<int:pk>/timeline/", timeline.opportunity_timeline, name="timeline"),

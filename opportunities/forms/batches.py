@@ -152,6 +152,12 @@ class ReassignManyForm(BatchForm):
         empty_label="–",
         error_messages=needed(operations.SALESPERSON_NEEDED),
     )
+    tasks_follow = forms.BooleanField(
+        label=gettext_lazy("Their open tasks follow"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy("Those that the salesperson before had with them."),
+    )
 
     def prepare(self) -> None:
         field = self.choices_of("salesperson")
@@ -220,6 +226,9 @@ class LoseManyForm(BatchForm):
         label=gettext_lazy("Reason"),
         queryset=CloseReason.objects.filter(outcome=Outcome.LOST, is_active=True).order_by("description"),
         empty_label="–",
+    )
+    cancels_tasks = forms.BooleanField(
+        label=gettext_lazy("Cancel their open tasks"), required=False, initial=True
     )
 
     def prepare(self) -> None:

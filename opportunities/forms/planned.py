@@ -151,10 +151,9 @@ def _data(rows: list[Texts]) -> dict[str, str]:
 class TaskKeysField(forms.MultipleChoiceField):
     """Open tasks of which some are ticked. One that was closed meanwhile is no mistake: it is closed already."""
 
-    widget = forms.CheckboxSelectMultiple
-
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"required": False, **kwargs})
+        widget = forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"})
+        super().__init__(**{"required": False, "widget": widget, **kwargs})
         self.tasks: TaskQuerySet = Task.objects.none()
         self.shown: list[int] = []
         self.all_ticked: list[str] = []  # the value in which every task is ticked

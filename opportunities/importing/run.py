@@ -141,7 +141,10 @@ class OpportunityImporter:
     # One history
 
     def _write(self, history: History, set_up: SetUp) -> Opportunity:
-        """Create, start, move next by next up to the stage, close: each on its day."""
+        """Create, start, move next by next up to the stage, close: each on its day.
+
+        What came to be done in the stages and would still be open is cancelled when it closes.
+        """
         by = set_up.by
         created = operations.create(
             description=history.description,
@@ -167,6 +170,7 @@ class OpportunityImporter:
                     outcome=history.outcome,
                     reason=self._reason(history, set_up),
                     amount=history.amount,
+                    cancel_tasks=operations.ALL_TASKS,
                     by=by,
                     on=history.closed_on,
                 )

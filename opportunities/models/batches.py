@@ -149,6 +149,12 @@ class Batch(models.Model):
         related_name="+",
     )
     note = models.TextField(_("note"), max_length=2000, blank=True)
+    cancels_tasks = models.BooleanField(
+        _("cancels open tasks"), default=False, help_text=_("Those of what is closed.")
+    )
+    tasks_follow = models.BooleanField(
+        _("open tasks follow"), default=False, help_text=_("Those that the salesperson before had.")
+    )
 
     objects = BatchQuerySet.as_manager()
 

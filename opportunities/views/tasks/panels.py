@@ -75,6 +75,7 @@ def _panel(request: CrmRequest, tasks: TaskQuerySet, about: Any, name: str, *, m
         "list_url": reverse("opportunities:tasks", query=query),
         "done_url": reverse("opportunities:tasks", query={**query, "state": DONE}),
         "new_url": reverse("opportunities:task-new", query={name: about.pk, "next": url}),
+        "assign_url": reverse(f"opportunities:assign-{name}", args=[about.pk]),
         "back": url,
     }
     return page(request, "opportunities/task_panel.html", context, region="panel")
