@@ -44,7 +44,7 @@ class NoticeKind(models.TextChoices):
 
 
 class NoRoute(Exception):
-    """The mail server cannot be reached, so there is no point in trying the next e-mail."""
+    """The mail server cannot be reached, or lets nobody in: there is no point in trying the next e-mail."""
 
 
 class PerhapsSent(Exception):

@@ -78,7 +78,8 @@ class NoticeCommand(commands.Command):
                 try:
                     sent += notices.deliver(occasion)
                 except NoRoute as error:
-                    refused.append(_("The mail server cannot be reached: %(error)s") % {"error": error})
+                    text = _("The mail server cannot be reached, or lets nobody in: %(error)s")
+                    refused.append(text % {"error": error})
                     break
                 except PerhapsSent as error:
                     text = _("%(who)s, %(what)s: no answer, so perhaps sent, and not tried again: %(error)s")

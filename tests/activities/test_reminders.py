@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.core.mail.backends import locmem
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -23,6 +23,7 @@ from activities import notices
 from activities.models import Notice, TaskKind, TaskPriority, TaskStatus
 from activities.notices import NoticeKind, unsubscribe_url
 from activities.reminders import Reminder
+from activities.sending import NoticeCommand
 from salespeople.models import Role, User
 from tests.factories import (
     CompanyFactory,
@@ -208,6 +209,14 @@ def test_what_changes_while_a_run_is_under_way_is_not_told(user, change):
     assert not Notice.objects.exists()  # if it is changed back, the reminder comes after all
 
 
+def test_who_stops_them_while_a_run_is_under_way_gets_none(user):
+    task = task_of(user)
+    User.objects.filter(pk=user.pk).update(gets_reminders=False)
+
+    assert notices.deliver(Reminder(user, task.pk, task.due_at)) is False
+    assert mail.outbox == []
+
+
 @pytest.mark.parametrize("count", [1, 30])
 def test_looking_costs_the_same_however_many_there_are(user, count, django_assert_num_queries):
     for _number in range(count):
@@ -320,6 +329,18 @@ def test_after_the_clocks_change_the_hour_is_still_right(user):
 
     assert subjects() == ["Tomorrow at 09:00: X"]
     assert "Due in 23 hours." in mail.outbox[0].body
+
+
+def test_a_day_that_is_an_hour_short_is_passed_over(user):
+    User.objects.filter(pk=user.pk).update(reminded_before=1440)
+    with time_machine.travel(datetime(2026, 3, 28, 22, 30, tzinfo=UTC), tick=False):  # half past eleven
+        TaskFactory(
+            salesperson=user.salesperson, description="X", due_on=date(2026, 3, 30), due_time=time(0, 30)
+        )
+
+        run()
+
+    assert subjects() == ["30 Mar 2026 at 00:30: X"]
 
 
 def test_a_task_of_several_lines_makes_one_subject(user):
@@ -501,6 +522,32 @@ class Deaf(locmem.EmailBackend):
 
     def send_messages(self, messages):
         return 0
+
+
+class WithoutDatabase:
+    """An occasion on which the database goes away."""
+
+    keeps_empty = False
+    key = "task 0"
+
+    def __init__(self, user):
+        self.user = user
+
+    def write(self):
+        raise OperationalError("server closed the connection unexpectedly")
+
+
+def test_a_run_that_loses_its_database_ends_at_once(user):
+    task = task_of(user)
+
+    class Command(NoticeCommand):
+        def occasions(self, now):
+            return [WithoutDatabase(user), Reminder(user, task.pk, task.due_at)]
+
+    with pytest.raises(OperationalError):
+        call_command(Command())
+
+    assert mail.outbox == []
 
 
 # Two at once

@@ -9,6 +9,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.urls import reverse
 
+from activities import notices
 from activities.models import Notice, TaskStatus
 from opportunities.digest import Digest
 from salespeople.models import Role, User
@@ -178,6 +179,14 @@ def test_who_may_not_or_will_not_gets_none(user, change):
 
     assert mail.outbox == []
     assert not Notice.objects.exists()
+
+
+def test_who_stops_it_while_a_run_is_under_way_gets_none(user):
+    task_of(user)
+    User.objects.filter(pk=user.pk).update(gets_digest=False)
+
+    assert notices.deliver(Digest(user, TODAY)) is False
+    assert mail.outbox == []
 
 
 def test_somebody_without_a_role_or_without_a_salesperson_gets_none(user):
