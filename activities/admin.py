@@ -1,4 +1,4 @@
-"""Activities with their steps."""
+"""Activities with their steps, and tasks to look at."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from activities.models import Activity, ActivityStep
+from activities.models import Activity, ActivityStep, Task
 from activities.models.templates import MOST_STEPS
 from crm.admin import WORK, PositionInline, RoleAdmin
 
@@ -34,3 +34,17 @@ class ActivityAdmin(RoleAdmin):
     ordering = ["code"]
     inlines = [ActivityStepInline]
     instead_of_deleting = _("Take “in use” away instead: it is kept, but offered no more.")
+
+
+@admin.register(Task)
+class TaskAdmin(RoleAdmin):
+    """Tasks to search and to read: every change of one is made on its page, where the rules of a series hold."""
+
+    managers_may = frozenset({"view"})
+    nobody_may = WORK - {"view"}
+    actions: Any = []
+    list_display = ["description", "kind", "status", "priority", "due_on", "due_time", "salesperson", "team"]
+    list_filter = ["status", "kind", "priority", "due_on", "team"]
+    list_select_related = ["salesperson", "team"]
+    search_fields = ["description", "contact__name", "opportunity__number"]
+    ordering = ["-due_at", "-pk"]

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from activities.models import Activity
+from activities.models import Activity, Task
 from contacts.models import Contact, IndustryGroup
 from opportunities.models import CloseReason, Opportunity, OpportunityEntry
 from salescycles.models import SalesCycle, SalesCycleStage
@@ -103,7 +103,7 @@ def models_on_index(client):
 
 
 def test_index_shows_a_manager_the_tables_of_the_trade(manager):
-    assert models_on_index(manager) == set(FACTORIES)
+    assert models_on_index(manager) == {*FACTORIES, Task}
 
 
 def test_index_shows_a_superuser_also_what_installed_apps_bring(superuser):

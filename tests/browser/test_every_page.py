@@ -1,8 +1,11 @@
 """Every page at 1360 and 360 px, light and dark: axe finds nothing, nothing runs off the side, no complaint."""
 
+from datetime import date
+
 import pytest
 from django.urls import reverse
 
+from crm.dates import today
 from opportunities import operations
 from opportunities.models import BatchStatus, ItemRule, ItemState
 from salespeople.models import Role
@@ -16,6 +19,7 @@ from tests.factories import (
     PersonFactory,
     SalespersonFactory,
     SavedViewFactory,
+    TaskFactory,
     TeamFactory,
     cycle_with_stages,
     lost_opportunity,
@@ -50,6 +54,9 @@ def world():
         "open": OpportunityFactory(cycle=cycle, started=True, description="Warehouse automation", **shared),
         "won": won_opportunity(cycle=cycle, **shared),
         "lost": lost_opportunity(cycle=cycle, **shared),
+        "task": TaskFactory(salesperson=person, contact=company, repeats="1W", series_began_on=today()),
+        "late": TaskFactory(for_team=True, team=team, due_on=date(2026, 1, 5), priority="HIGH"),
+        "over": TaskFactory(salesperson=person, contact=company, closed=True),
         "note": InteractionFactory(contact=company, recorded_by=user, text="A long story. " * 100),
     }
 
@@ -94,6 +101,11 @@ PAGES = [
     ("opportunities:for-salesperson", "salesperson"),
     ("opportunities:batches", None),
     *[("opportunities:batch", state) for state in ("checked", "done")],
+    *[(f"opportunities:{name}", None) for name in ("tasks", "task-new", "task-week", "task-month")],
+    ("opportunities:task", "task"),
+    ("opportunities:task", "over"),
+    *[(f"opportunities:task-{act}", "task") for act in ("edit", "complete", "cancel", "postpone", "reassign")],
+    ("opportunities:tasks-for-contact", "company"),
     ("opportunities:reason-list", None),
     ("opportunities:reason-new", None),
     ("opportunities:reason-edit", "reason"),

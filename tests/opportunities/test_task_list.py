@@ -315,7 +315,9 @@ def test_postponing_many_asks_for_the_day_first(as_seller, salesperson):
     assert "Postpone 2 tasks" in asked.content.decode()
     assert all(f'value="{key}"' in asked.content.decode() for key in chosen(*tasks))
 
-    wrong = as_seller.post(BATCH, {"action": "POSTPONE", "chosen": chosen(*tasks), "asked": "1", "due_on": "x"})
+    wrong = as_seller.post(
+        BATCH, {"action": "POSTPONE", "chosen": chosen(*tasks), "asked": "1", "due_on": "x"}
+    )
     assert wrong.status_code == 422
 
     far = {"action": "POSTPONE", "chosen": chosen(*tasks), "asked": "1", "due_on": "9999-12-31"}

@@ -28,7 +28,7 @@ def visible_task(request: CrmRequest, pk: int) -> Task:
         .with_names()
         .select_related("contact__company", "created_by", "outcome")
     )
-    task: Task = get_object_or_404(rows.distinct(), pk=pk)
+    task: Task = get_object_or_404(rows, pk=pk)
     return task
 
 

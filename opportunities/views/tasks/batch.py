@@ -68,7 +68,7 @@ def _carry_out(
 ) -> HttpResponse:
     """One operation for each; what a rule leaves alone is listed with the rule."""
     rows = Task.objects.visible_to(request.user).with_names().filter(pk__in=versions)
-    tasks = list(rows.order_by("due_at", "pk").distinct())
+    tasks = list(rows.order_by("due_at", "pk"))
     left: list[tuple[Task, str]] = []
     count = 0
     for line in lines_of(tasks, request.user):

@@ -23,7 +23,7 @@ from opportunities.tasks import PLANNED, TaskLine, in_state, lines_of, of_whom, 
 from opportunities.views.tasks.listing import around
 
 DAYS_IN_WEEK = 7
-OF_A_DAY = {"week": 25, "month": 4}  # shown on each day: never more than 175 on a page
+OF_A_DAY = {"week": 20, "month": 4}  # shown on each day: never more than 168 on a page
 FIRST_YEAR, LAST_YEAR = 1901, 2998
 
 

@@ -53,7 +53,7 @@ def complete_task(request: CrmRequest, pk: int) -> HttpResponse:
                 return answer
         else:
             return after_closing(request, completed, _("Done: %(task)s."), back)
-    if not (task.contact_id or task.opportunity_id):
+    if not (task.contact_id or task.opportunity_id or form["outcome"].value()):
         del form.fields["outcome"]
     return draw_form(request, task, form, {"title": _("Done"), "submit_label": _("Done")}, status=status)
 
