@@ -186,6 +186,14 @@ def _offers(form: ChangeForm) -> Texts:
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
+def tasks_made(entry: OpportunityEntry) -> str:
+    """How many tasks came with a change, as a sentence; nothing when there were none."""
+    made = entry.tasks_made.count()
+    if not made:
+        return ""
+    return ngettext("%(n)d task came with it.", "%(n)d tasks came with it.", made) % {"n": made}
+
+
 class EnterForm(EstimateFields, ChangeForm):
     """Come into a stage: an estimate, and the tasks of the stage's activity."""
 
@@ -233,11 +241,7 @@ class EnterForm(EstimateFields, ChangeForm):
         return [text, *super().task_lines()]
 
     def done_message(self, entry: OpportunityEntry) -> str:
-        made = entry.tasks_made.count()
-        if not made:
-            return super().done_message(entry)
-        text = ngettext("%(n)d task came with it.", "%(n)d tasks came with it.", made) % {"n": made}
-        return f"{super().done_message(entry)} {text}"
+        return f"{super().done_message(entry)} {tasks_made(entry)}".rstrip()
 
 
 class StartForm(EnterForm):

@@ -18,9 +18,11 @@ from opportunities import operations
 from opportunities.access import NOT_YOURS, allowed
 from opportunities.board import Board, ways_on
 from opportunities.forms.board import CARD_NOT_THERE, BoardFilter, CardForm
+from opportunities.forms.changes import tasks_made
 from opportunities.forms.filters import kept
 from opportunities.models import Opportunity, OpportunityEntry, OpportunityQuerySet
 from opportunities.views.tabs import Tabs, tabs_for
+from opportunities.views.tasks.answers import CHANGED
 
 KEPT = ("cycle", "sort", "columns", "view")  # what the address says besides the fields of the filter
 TO_DECIDE = ("value", "chance_percent", "closes_on")  # what a refusal is about that a form can ask for
@@ -109,7 +111,9 @@ def move_card(request: CrmRequest, pk: int) -> HttpResponse:
     undo_url = ""
     if "undo" in allowed(request.user, opportunity):
         undo_url = _with_next(request, reverse("opportunities:undo", args=[pk]))
-    return _answer(request, pk, message=_done_message(opportunity, entry, before), undo_url=undo_url)
+    answer = _answer(request, pk, message=_done_message(opportunity, entry, before), undo_url=undo_url)
+    answer["HX-Trigger"] = CHANGED
+    return answer
 
 
 def _answer(request: CrmRequest, pk: int, *, status: int = 200, **said: str) -> HttpResponse:
@@ -185,13 +189,14 @@ def _ask_url(request: CrmRequest, opportunity: Opportunity, to: int) -> str:
 
 
 def _done_message(opportunity: Opportunity, entry: OpportunityEntry, before: operations.Estimate) -> str:
-    """What happened, with the chance and date that the new stage brought beside those of before."""
-    return _("%(what)s: %(did)s. Chance %(chance)s, close date %(day)s.") % {
+    """What happened, with the chance and date that the new stage brought beside those of before, and its tasks."""
+    text = _("%(what)s: %(did)s. Chance %(chance)s, close date %(day)s.") % {
         "what": opportunity.description,
         "did": entry.headline[:1].lower() + entry.headline[1:],
         "chance": _now_and_before(percent(entry.chance_percent), percent(before.chance_percent)),
         "day": _now_and_before(day(entry.estimated_close_on), day(before.closes_on)),
     }
+    return f"{text} {tasks_made(entry)}".rstrip()
 
 
 def _now_and_before(now: str, before: str) -> str:

@@ -465,7 +465,9 @@ def route_form(opportunity, seller, client):
 
 def route_board(opportunity, seller, client):
     data = {"to": stage(opportunity, "Present").pk, "seen": opportunity.version}
-    client.post(url("board-move", opportunity), data)
+    answer = client.post(url("board-move", opportunity), data, headers={**HTMX, "HX-Target": "board-said"})
+    assert "2 tasks came with it." in answer.text
+    assert answer["HX-Trigger"] == "tasks-changed"
 
 
 def route_batch(opportunity, seller, client):
