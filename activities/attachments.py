@@ -117,11 +117,17 @@ def kinds_kept() -> str:
     return _("PDF, images, office documents, text, tables, e-mails, appointments and contact cards")
 
 
+def largest() -> str:
+    """How large a file may be, in words."""
+    megabytes, rest = divmod(settings.LARGEST_ATTACHMENT, 1024 * 1024)
+    return filesizeformat(settings.LARGEST_ATTACHMENT) if rest else _("%(n)d MB") % {"n": megabytes}
+
+
 def too_large(name: str) -> str:
     """Why a file that is too large is not kept."""
     return _("“%(name)s” is larger than %(most)s.") % {
         "name": name,
-        "most": filesizeformat(settings.LARGEST_ATTACHMENT),
+        "most": largest(),
     }
 
 

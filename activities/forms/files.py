@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from activities.attachments import ENDINGS, FileRefused, checked_name, kinds_kept, too_many
+from activities.attachments import ENDINGS, FileRefused, checked_name, kinds_kept, largest, too_many
 from activities.models import Attachment
 from crm.forms import KeyedMultipleChoiceField
 from crm.uploads import MOST_FILES
@@ -71,6 +71,6 @@ def limits() -> str:
     """Which files are kept, in words."""
     return _("At most %(most)d files of %(size)s each: %(kinds)s.") % {
         "most": MOST_FILES,
-        "size": filesizeformat(settings.LARGEST_ATTACHMENT),
+        "size": largest(),
         "kinds": kinds_kept(),
     }

@@ -57,9 +57,9 @@ class InteractionForm(forms.ModelForm[Interaction]):
 
     seen = ProseField(required=False, strip=False, widget=forms.HiddenInput)
     remove = KeptFilesField(
-        queryset=Attachment.objects.none(), required=False, label=gettext_lazy("Remove these files")
+        queryset=Attachment.objects.none(), required=False, label=gettext_lazy("Remove files")
     )
-    attach = FilesField(label=gettext_lazy("Files"))
+    attach = FilesField(label=gettext_lazy("Add files"))
 
     class Meta:
         model = Interaction

@@ -7,8 +7,8 @@
   const say = (value) => document.body.dispatchEvent(new CustomEvent("announce", { detail: { value } }));
 
   const sizeOf = (bytes) => {
-    const [unit, by] = bytes < 1024 ** 2 ? ["kilobyte", 1024] : ["megabyte", 1024 ** 2];
-    const style = { style: "unit", unit, maximumFractionDigits: 1 };
+    const [by, unit] = [[1024 ** 2, "megabyte"], [1024, "kilobyte"], [1, "byte"]].find(([least]) => bytes >= least || least === 1);
+    const style = { style: "unit", unit, unitDisplay: by === 1 ? "long" : "short", maximumFractionDigits: 1 };
     return new Intl.NumberFormat(document.documentElement.lang, style).format(bytes / by);
   };
 

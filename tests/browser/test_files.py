@@ -100,7 +100,7 @@ def test_files_without_script(new_context, base_url, client, seller, opportunity
     page.get_by_label("Add files").set_input_files([PDF, PAGE])
     page.locator(".note-form").get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was kept yet. Choose the files again.")
-    page.get_by_label("Files").set_input_files([PDF])
+    page.get_by_label("Add files").set_input_files([PDF])
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("link", name="offer.pdf")).to_be_visible()
 
