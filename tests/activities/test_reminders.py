@@ -597,7 +597,7 @@ class EmailBackend(filebased.EmailBackend):
 
 @pytest.fixture
 def send(tmp_path):
-    """Run ``send_reminders`` in a process of its own, which may be made to die when it writes to an address."""
+    """Start ``send_reminders`` in a process of its own, which may be made to die when it writes to an address."""
     (tmp_path / "killed.py").write_text(KILLED)
     (tmp_path / "letters").mkdir()
     (tmp_path / "with_files.py").write_text(
@@ -615,9 +615,16 @@ def send(tmp_path):
             "KILLED_AT": killed_at,
         }
         command = [sys.executable, ROOT / "manage.py", "send_reminders"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     return send
+
+
+def ended(process):
+    """Wait for a process: exit status and what it said."""
+    out, error = process.communicate(timeout=LIMIT)
+    return process.returncode, out, error
 
 
 def connection_settings():
@@ -641,7 +648,7 @@ def letters(folder):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_is_killed_after_the_claim_sends_nothing_twice(send, tmp_path):
+def test_a_run_that_is_killed_after_the_claim_sends_nothing_twice(send, tmp_path, capsys):
     first, second, third = (
         user_with_role(Role.SALESPERSON, email=f"{name}@example.com", reminded_before=60)
         for name in ("first", "second", "third")
@@ -649,21 +656,33 @@ def test_a_run_that_is_killed_after_the_claim_sends_nothing_twice(send, tmp_path
     for user, minutes in ((first, 20), (second, 30), (third, 40)):
         task_of(user, minutes)
 
-    killed = send(killed_at="second@example.com")
-    assert killed.returncode == 9
+    assert ended(send(killed_at="second@example.com"))[0] == 9
     assert letters(tmp_path) == ["first@example.com"]
     assert Notice.objects.filter(sent_at__isnull=True).get().user == second
 
-    again = send()
-    assert (again.returncode, again.stdout, again.stderr) == (0, "1 e-mail sent.\n", "")
+    assert ended(send()) == (0, "1 e-mail sent.\n", "")
     assert letters(tmp_path) == ["first@example.com", "third@example.com"]
 
     Notice.objects.filter(user=second).update(claimed_at=timezone.now() - timedelta(minutes=11))
-    later = send()
-    assert later.stdout == "0 e-mails sent.\n"
-    assert "second@example.com" in later.stderr
-    assert "never finished" in later.stderr
-    assert letters(tmp_path) == ["first@example.com", "third@example.com"]
+    run()
+    said = capsys.readouterr()
+    assert said.out == "0 e-mails sent.\n"
+    assert "second@example.com" in said.err
+    assert "never finished" in said.err
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_processes_at_once_send_each_reminder_once(send, tmp_path):
+    addresses = sorted(f"user{number}@example.com" for number in range(12))
+    for address in addresses:
+        task_of(user_with_role(Role.SALESPERSON, email=address))
+
+    both = [send(), send()]
+    answers = [ended(process) for process in both]
+
+    assert [(status, error) for status, _out, error in answers] == [(0, ""), (0, "")]
+    assert sum(int(out.split()[0]) for _status, out, _error in answers) == len(addresses)
+    assert letters(tmp_path) == addresses
 
 
 # Stopping
