@@ -6,6 +6,7 @@ from opportunities.views import (
     board,
     changes,
     due,
+    emails,
     export,
     files,
     listing,
@@ -121,7 +122,15 @@ task_urls = [
     path("<int:pk>/reassign/", task_closing.reassign_task, name="task-reassign"),
 ]
 
+email_urls = [
+    path("", emails.email_list, name="emails"),
+    path("<int:pk>/", emails.place_email, name="email-place"),
+    path("<int:pk>/set-aside/", emails.set_email_aside, name="email-set-aside"),
+    path("<int:pk>/take-back/", emails.take_email_back, name="email-take-back"),
+]
+
 urlpatterns = [
+    path("emails/", include(email_urls)),
     path("tasks/", include(task_urls)),
     path("board/", include(board_urls)),
     path("opportunities/batches/", include(batch_urls)),

@@ -32,6 +32,7 @@ def addresses(user):
         "opportunities:view-list",
         "opportunities:export",
         "opportunities:new",
+        "opportunities:emails",
         "opportunities:reason-list",
         "opportunities:tasks",
         "opportunities:task-week",

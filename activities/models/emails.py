@@ -1,11 +1,15 @@
 """E-mail that came in, until it is filed as an interaction."""
 
+import functools
+import operator
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from activities.models.interactions import Interaction
+from salespeople.models import User
 
 
 class EmailState(models.TextChoices):
@@ -16,8 +20,32 @@ class EmailState(models.TextChoices):
     SET_ASIDE = "SET_ASIDE", _("Set aside")
 
 
+def _names(address: str) -> Q:
+    """Whether an address is the sender's or one of the recipients', each on a line of its own."""
+    return (
+        Q(sender=address)
+        | Q(recipients=address)
+        | Q(recipients__startswith=f"{address}\n")
+        | Q(recipients__endswith=f"\n{address}")
+        | Q(recipients__contains=f"\n{address}\n")
+    )
+
+
 class EmailQuerySet(models.QuerySet["Email"]):
-    """E-mails by what became of them."""
+    """E-mails by what became of them, and by reader."""
+
+    def visible_to(self, user: User) -> "EmailQuerySet":
+        """Those that a user may place: who sells sees all, or those to and from their own addresses.
+
+        The second is so where the visibility setting hides contacts from each other's salespeople.
+        """
+        if not user.may_sell():
+            return self.none()
+        if user.is_manager() or user.sees_everything():
+            return self.all()
+        person = user.own_salesperson
+        addresses = {user.email.lower(), person.email.lower() if person else ""} - {""}
+        return self.filter(functools.reduce(operator.or_, map(_names, addresses)))
 
     def waiting(self) -> "EmailQuerySet":
         """Those that nobody has placed yet."""

@@ -5,11 +5,12 @@ blocked for privacy gets nothing filed. Answers of machines wait too: that someb
 be delivered, is worth a look, but it is no conversation.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Value
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
@@ -47,26 +48,29 @@ class Match:
 
 
 class Colleagues:
-    """Who of those in an e-mail works here."""
+    """Who of those in an e-mail works here: by the address of a sign-in, or of a salesperson."""
 
     def __init__(self, mail: Addressed) -> None:
-        users = User.objects.filter(email__in=mail.people)
-        people = (
-            Salesperson.objects.alias(mailbox=Lower("email"))
-            .filter(mailbox__in=mail.people)
-            .select_related("user")
+        users = User.objects.filter(email__in=mail.people).annotate(rank=Value(0))
+        people = Salesperson.objects.annotate(mailbox=Lower("email"), rank=Value(1))
+        rows = users.values_list("rank", "email", "pk").union(
+            people.filter(mailbox__in=mail.people).values_list("rank", "mailbox", "user")
         )
-        self._users = {user.email: user for user in users}
-        sellers = list(people.order_by("pk"))
         self._people = mail.people
-        for person in sellers:
-            if person.user is not None:
-                self._users.setdefault(person.email.lower(), person.user)
-        self.addresses = {*self._users, *(person.email.lower() for person in sellers)}
+        self._keys: dict[str, int | None] = {}
+        for _rank, address, key in sorted(rows, key=lambda row: (row[0], row[2] is None, row[2])):
+            self._keys.setdefault(address, key)
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """Their addresses."""
+        return self._keys.keys()
 
     def first_user(self) -> User | None:
         """The user who sent it, else the first one who got it."""
-        return next((self._users[address] for address in self._people if address in self._users), None)
+        keys = [self._keys.get(address) for address in self._people]
+        key = next((key for key in keys if key is not None), None)
+        return User.objects.filter(pk=key).first() if key is not None else None
 
 
 def match(mail: Addressed, colleagues: Colleagues) -> Match:
@@ -164,10 +168,14 @@ def _own_open_ones(contact: Contact) -> list[Opportunity]:
 
 def _only_open_one(contact: Contact) -> Opportunity | None:
     """The one open opportunity of a contact; where it has none, the one of its company."""
-    found = _own_open_ones(contact)
-    if not found and contact.company is not None:
-        found = _own_open_ones(contact.company)
-    return found[0] if len(found) == 1 else None
+    rows = Opportunity.objects.open()
+    own = rows.with_contact(contact).values("pk")
+    company = rows.with_contact(contact.company).values("pk") if contact.company else rows.none().values("pk")
+    both = rows.filter(pk__in=own.union(company)).annotate(is_own=Exists(own.filter(pk=OuterRef("pk"))))
+    found = list(both.order_by("-is_own", "pk")[:2])  # the own ones first
+    if len(found) == 2 and found[0].is_own == found[1].is_own:
+        return None
+    return found[0] if found else None
 
 
 def _blocked_among(found: Iterable[Contact]) -> str:

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from activities.attachments import clean_name
-from activities.models import Attachment
+from activities.models import Attachment, Email
 from crm.access import readers_only
 from crm.http import CrmRequest
 from opportunities.access import seen_interactions
@@ -30,7 +30,7 @@ def attachment(request: CrmRequest, pk: int) -> HttpResponseBase:
     """One file: for those who see what it came with; of an e-mail that waits, for those who may place it."""
     seen = Q(interaction__in=seen_interactions(request.user).values("pk"))
     if request.user.may_sell():
-        seen |= Q(email__isnull=False)
+        seen |= Q(email__in=Email.objects.visible_to(request.user).values("pk"))
     asked = get_object_or_404(Attachment.objects.filter(seen), pk=pk)
     try:
         content = asked.file.open()

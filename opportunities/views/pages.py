@@ -16,6 +16,7 @@ from crm.http import CrmRequest, done, page
 from opportunities import operations
 from opportunities.access import allowed
 from opportunities.forms.creation import NewOpportunityForm
+from opportunities.mail.tokens import filing_address
 from opportunities.models import Opportunity, OpportunityContact, OpportunityQuerySet, Priority
 from opportunities.norms import time_in_stage
 from opportunities.stage_path import StagePath
@@ -76,6 +77,7 @@ def opportunity_detail(request: CrmRequest, pk: int) -> HttpResponse:
         "own_part": next((one for one in people if one.contact_id == opportunity.contact_id), None),
         "panel": panel,
         "priorities": Priority.choices,
+        "filing_address": filing_address(opportunity.number) if may else "",
     }
     return page(
         request, "opportunities/opportunity_detail.html", context, status=422 if panel.notice else 200
