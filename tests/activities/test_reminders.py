@@ -555,7 +555,7 @@ def test_a_run_that_loses_its_database_ends_at_once(user):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_runs_at_once_send_each_reminder_once(now):
-    users = [user_with_role(Role.SALESPERSON, email=f"user{number}@example.com") for number in range(5)]
+    users = [user_with_role(Role.SALESPERSON, email=f"seller{number}@example.com") for number in range(5)]
     for user in users:
         for minutes in (5, 10, 15):
             task_of(user, minutes)
@@ -673,7 +673,7 @@ def test_a_run_that_is_killed_after_the_claim_sends_nothing_twice(send, tmp_path
 
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_at_once_send_each_reminder_once(send, tmp_path):
-    addresses = sorted(f"user{number}@example.com" for number in range(12))
+    addresses = sorted(f"seller{number}@example.com" for number in range(12))
     for address in addresses:
         task_of(user_with_role(Role.SALESPERSON, email=address))
 

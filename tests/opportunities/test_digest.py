@@ -267,8 +267,8 @@ def test_writing_costs_a_few_queries_however_much_there_is(user, count, django_a
 @pytest.mark.django_db(transaction=True)
 def test_two_runs_at_once_send_one_each(now):
     for number in range(4):
-        task_of(user_with_role(Role.SALESPERSON, email=f"user{number}@example.com"))
+        task_of(user_with_role(Role.SALESPERSON, email=f"seller{number}@example.com"))
 
     assert at_once(run, run, run) == [None, None, None]
 
-    assert sorted(message.to[0] for message in mail.outbox) == [f"user{n}@example.com" for n in range(4)]
+    assert sorted(message.to[0] for message in mail.outbox) == [f"seller{n}@example.com" for n in range(4)]
