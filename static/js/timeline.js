@@ -25,15 +25,25 @@
       const kept = sessionStorage.getItem(KEPT + form.dataset.keep);
       if (!kept || form.elements.text.value) return;
       sessionStorage.removeItem(KEPT + form.dataset.keep);
-      for (const [name, value] of Object.entries(JSON.parse(kept))) {
+      const { files, ...fields } = JSON.parse(kept);
+      for (const [name, value] of Object.entries(fields)) {
         if (form.elements[name]) form.elements[name].value = value;
       }
+      if (files) askForFiles(form, files); // no page may choose them again by itself
     });
   };
 
+  const askForFiles = (form, files) => {
+    const alert = form.querySelector("[data-left-out]");
+    alert.textContent = form.querySelector("[data-attach]").dataset.again.replace("{names}", files);
+    alert.hidden = false;
+  };
+
   const keep = (form) => {
-    const { text, kind, happened_on: day } = form.elements;
-    sessionStorage.setItem(KEPT + form.dataset.keep, JSON.stringify({ text: text.value, kind: kind.value, happened_on: day.value }));
+    const { text, kind, happened_on: day, attach } = form.elements;
+    const files = [...attach.files].map((file) => file.name).join(", ");
+    const typed = { text: text.value, kind: kind.value, happened_on: day.value, files };
+    sessionStorage.setItem(KEPT + form.dataset.keep, JSON.stringify(typed));
   };
 
   const sayFailure = (form) => {

@@ -10,6 +10,7 @@ from opportunities import operations
 from opportunities.models import BatchStatus, ItemRule, ItemState
 from salespeople.models import Role
 from tests.factories import (
+    AttachmentFactory,
     BatchFactory,
     BatchItemFactory,
     CloseReasonFactory,
@@ -57,7 +58,9 @@ def world():
         "task": TaskFactory(salesperson=person, contact=company, repeats="1W", series_began_on=today()),
         "late": TaskFactory(for_team=True, team=team, due_on=date(2026, 1, 5), priority="HIGH"),
         "over": TaskFactory(salesperson=person, contact=company, closed=True),
-        "note": InteractionFactory(contact=company, recorded_by=user, text="A long story. " * 100),
+        "note": AttachmentFactory(
+            interaction=InteractionFactory(contact=company, recorded_by=user, text="A long story. " * 100)
+        ).interaction,
     }
 
 

@@ -225,6 +225,7 @@ def test_note_is_still_there_after_the_session_ended(page, sign_in, seller, oppo
     page.goto(opportunity.get_absolute_url())
     page.get_by_label("What was said or noted").fill("Hours of work")
     page.get_by_role("radio", name="Meeting").check()
+    page.get_by_label("Add files").set_input_files({"name": "a.pdf", "mimeType": "x/y", "buffer": b"%PDF"})
     Session.objects.all().delete()
 
     page.locator("#timeline").get_by_role("button", name="Add", exact=True).click()
@@ -234,6 +235,9 @@ def test_note_is_still_there_after_the_session_ended(page, sign_in, seller, oppo
 
     expect(page.get_by_label("What was said or noted")).to_have_value("Hours of work")
     expect(page.get_by_role("radio", name="Meeting")).to_be_checked()
+    expect(page.locator("#timeline").get_by_role("alert")).to_have_text(
+        "These files were not sent. Choose them again: a.pdf"
+    )
     page.locator("#timeline").get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#timeline li").first).to_contain_text("Hours of work")
 

@@ -11,8 +11,10 @@ from activities.attachments import MOST_FILES
 from activities.models import Attachment, Interaction
 from activities.models.attachments import attachment_storage
 from crm.dates import today
+from opportunities import operations
 from tests.factories import (
     AttachmentFactory,
+    CloseReasonFactory,
     EmailFactory,
     InteractionFactory,
     OpportunityFactory,
@@ -288,6 +290,21 @@ def test_deleting_a_note_names_its_files_and_takes_them_along(
 
     assert not Attachment.objects.exists()
     assert not is_stored(attachment)
+
+
+def test_deleting_an_opportunity_takes_the_files_of_its_notes_along(
+    as_manager, opportunity, manager, attachment, django_capture_on_commit_callbacks
+):
+    elsewhere = AttachmentFactory()
+    reason = CloseReasonFactory(outcome="LOST")
+    operations.close(opportunity=opportunity, outcome="LOST", reason=reason, by=manager, on=today())
+
+    with django_capture_on_commit_callbacks(execute=True):
+        operations.delete(opportunity=opportunity, by=manager, on=today())
+
+    assert list(Attachment.objects.all()) == [elsewhere]
+    assert not is_stored(attachment)
+    assert is_stored(elsewhere)
 
 
 # Handing out
