@@ -1,19 +1,28 @@
-"""The demo as rows: the plan of ``history`` carried out, every opportunity through the operations."""
+"""The demo as rows: the plan of ``history`` carried out, every opportunity through the operations.
+
+Tasks are the exception: thousands of them are behind somebody, so they are written at once as they are now, each with
+the ledger entry that it came with or was cancelled with, as the operations would have left them one by one.
+"""
 
 from collections.abc import Callable
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import F, Model
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.models import Activity, ActivityStep, Interaction
+from activities.models import Activity, ActivityStep, Interaction, Task, TaskKind, TaskPriority
+from activities.operations import KIND_OF_OUTCOME
 from contacts.models import Contact, IndustryGroup
 from crm.dates import today
 from crm.progress import Advance, no_progress
 from opportunities import operations
 from opportunities.demo import manifest
+from opportunities.demo.errands import Errand, errands
 from opportunities.demo.history import OPPORTUNITIES, Deal, Event, Party, Plan, make_plan
 from opportunities.demo.setup import (
     ACTIVITIES,
@@ -30,7 +39,7 @@ from opportunities.demo.setup import (
 )
 from opportunities.demo.talk import parts, sayings
 from opportunities.demo.words import INDUSTRIES
-from opportunities.models import CloseReason, Opportunity, OpportunityContact, Outcome
+from opportunities.models import CloseReason, Opportunity, OpportunityContact, OpportunityEntry, Outcome
 from opportunities.operations import Estimate
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Role, Salesperson, Team, User, group_of
@@ -103,6 +112,9 @@ class _Builder:
         self.industries: dict[str, IndustryGroup] = {}
         self.contacts: list[Contact] = []
         self.opportunities: dict[int, Opportunity] = {}
+        self.entries: list[int] = []  # by the place of their event
+        self.activities: dict[str, Activity] = {}
+        self.teams: dict[str, Team] = {}
 
     def build(self, advance: Advance) -> None:
         operator = self._operator()
@@ -112,9 +124,10 @@ class _Builder:
         for party in self.plan.parties:
             self._make_contact(party)
         for event in self.plan.events:
-            self._carry_out(event)
+            self.entries.append(self._carry_out(event).pk)
             advance(1)
         self._say()
+        self._plan_tasks()
         self._involve()
         Salesperson.objects.filter(code=LEAVER).update(is_blocked=True)
         self._block_for_privacy()
@@ -143,7 +156,7 @@ class _Builder:
     # People
 
     def _make_people(self) -> None:
-        teams = {code: self._keep(Team(code=code, name=name)) for code, name, *_rest in TEAMS}
+        self.teams = {code: self._keep(Team(code=code, name=name)) for code, name, *_rest in TEAMS}
         managers = set(MANAGERS.values())
         for seller in SELLERS:
             role = Role.SALES_MANAGER if seller.code in managers else Role.SALESPERSON
@@ -155,7 +168,7 @@ class _Builder:
                     name=seller.name,
                     job_title=seller.job_title,
                     email=seller.email,
-                    team=teams[seller.team],
+                    team=self.teams[seller.team],
                     user=user,
                 )
             )
@@ -176,16 +189,16 @@ class _Builder:
     # Set-up tables
 
     def _make_cycles(self) -> None:
-        activities = {}
         for code, description, steps in ACTIVITIES:
-            activities[code] = self._keep(Activity(code=code, description=description))
+            self.activities[code] = self._keep(Activity(code=code, description=description))
             for position, (kind, text, due_in) in enumerate(steps, start=1):
                 self._keep(
                     ActivityStep(
-                        activity=activities[code],
+                        activity=self.activities[code],
                         position=position * 10,
                         kind=kind,
                         description=text,
+                        priority=TaskPriority.NORMAL,
                         due_in=due_in,
                     )
                 )
@@ -211,7 +224,7 @@ class _Builder:
                         close_in=stage.close_in,
                         requires_quote=stage.requires_quote,
                         allows_skip=stage.allows_skip,
-                        activity=activities.get(stage.activity),
+                        activity=self.activities.get(stage.activity),
                     )
                 )
                 for position, stage in enumerate(cycle.stages, start=1)
@@ -263,16 +276,17 @@ class _Builder:
 
     # History
 
-    def _carry_out(self, event: Event) -> None:
+    def _carry_out(self, event: Event) -> OpportunityEntry:
         """One event, one operation."""
         by = self.users[event.by]
         if event.kind == "create":
-            self.opportunities[event.deal] = self._create(self.plan.deals[event.deal], event, by)
-            return
+            created = self._create(self.plan.deals[event.deal], event, by)
+            self.opportunities[event.deal] = created.opportunity
+            return created
         opportunity = self.opportunities[event.deal]
         ask: dict[str, Any] = {"opportunity": opportunity, "by": by, "on": event.on, "note": event.note}
-        act: dict[str, Callable[[], object]] = {
-            "start": lambda: operations.start(estimate=_estimate(event), **ask),
+        act: dict[str, Callable[[], OpportunityEntry]] = {
+            "start": lambda: operations.start(estimate=_estimate(event), tasks=(), **ask),
             "revise": lambda: operations.revise(estimate=_estimate(event), **ask),
             "reassign": lambda: operations.reassign(salesperson=self.sellers[event.seller], **ask),
             "contact": lambda: operations.reassign(contact=self.contacts[event.contact or 0], **ask),
@@ -282,9 +296,9 @@ class _Builder:
             "undo": lambda: operations.undo(**ask),
             **dict.fromkeys(("move", "skip", "back"), lambda: self._move(event, ask)),
         }
-        act[event.kind]()
+        return act[event.kind]()
 
-    def _create(self, deal: Deal, event: Event, by: User) -> Opportunity:
+    def _create(self, deal: Deal, event: Event, by: User) -> OpportunityEntry:
         return operations.create(
             description=deal.description,
             contact=self.contacts[deal.contact],
@@ -295,15 +309,15 @@ class _Builder:
             by=by,
             on=event.on,
             note=event.note,
-        ).opportunity
+        )
 
-    def _move(self, event: Event, ask: dict[str, Any]) -> None:
+    def _move(self, event: Event, ask: dict[str, Any]) -> OpportunityEntry:
         stages = self.stages[self.plan.deals[event.deal].cycle]
-        operations.move(to=stages[event.stage], estimate=_estimate(event), **ask)
+        return operations.move(to=stages[event.stage], estimate=_estimate(event), tasks=(), **ask)
 
-    def _close(self, event: Event, outcome: Outcome, ask: dict[str, Any]) -> None:
+    def _close(self, event: Event, outcome: Outcome, ask: dict[str, Any]) -> OpportunityEntry:
         amount: Decimal | None = event.amount
-        operations.close(outcome=outcome, reason=self.reasons[event.reason], amount=amount, **ask)
+        return operations.close(outcome=outcome, reason=self.reasons[event.reason], amount=amount, **ask)
 
     # What is said, and who has a say
 
@@ -323,6 +337,64 @@ class _Builder:
         )
         self.made[Interaction] = [row.pk for row in said]
 
+    # What there is to do
+
+    def _plan_tasks(self) -> None:
+        """Write all tasks at once, with what came of them."""
+        planned = list(errands(self.plan, today()))
+        outcomes = self._note_outcomes(planned)
+        tasks = [self._task(errand, outcomes.get(place)) for place, errand in enumerate(planned)]
+        self.made[Task] = [task.pk for task in Task.objects.bulk_create(tasks, batch_size=manifest.BATCH)]
+        for batch in manifest.batches(self.made[Task]):
+            rows = Task.objects.filter(pk__in=batch)
+            rows.update(created_at=F("changed_at"))  # nobody closed anything before it was there
+            rows.update(changed_at=Coalesce("closed_at", "created_at"))
+
+    def _note_outcomes(self, planned: list[Errand]) -> dict[int, Interaction]:
+        """What came of some of them, by their place."""
+        outcomes = {
+            place: Interaction(
+                kind=KIND_OF_OUTCOME[TaskKind(errand.kind)],
+                text=errand.outcome,
+                happened_on=errand.closed_on or errand.due_on,
+                opportunity=self.opportunities[errand.deal or 0],
+                contact=self.opportunities[errand.deal or 0].contact,
+                recorded_by=self.users[errand.seller],
+            )
+            for place, errand in enumerate(planned)
+            if errand.outcome
+        }
+        noted = Interaction.objects.bulk_create(outcomes.values())
+        self.made[Interaction] += [row.pk for row in noted]
+        return outcomes
+
+    def _task(self, errand: Errand, outcome: Interaction | None) -> Task:
+        opportunity = None if errand.deal is None else self.opportunities[errand.deal]
+        contact = opportunity.contact if opportunity else None
+        doer = self.users[errand.seller or MANAGERS[errand.team]]
+        task = Task(
+            kind=errand.kind,
+            description=errand.description,
+            priority=errand.priority,
+            status=errand.status,
+            salesperson=self.sellers.get(errand.seller),
+            team=self.teams.get(errand.team),
+            contact=contact if errand.party is None else self.contacts[errand.party],
+            opportunity=opportunity,
+            activity=self.activities.get(errand.activity),
+            made_by_id=None if errand.made_by is None else self.entries[errand.made_by],
+            cancelled_by_id=None if errand.cancelled_by is None else self.entries[errand.cancelled_by],
+            repeats=errand.repeats,
+            series_began_on=errand.due_on if errand.repeats else None,
+            outcome=outcome,
+            created_by=doer,
+            closed_at=None if errand.closed_on is None else _moment(errand.closed_on, time(12)),
+            closed_by=None if errand.closed_on is None else doer,
+            changed_at=_moment(errand.made_on, time(8)),
+        )
+        task.set_due(errand.due_on, errand.due_time, doer.time_zone)
+        return task
+
     def _involve(self) -> None:
         self.made[OpportunityContact] = [
             operations.involve(
@@ -333,6 +405,11 @@ class _Builder:
             ).pk
             for part in parts(self.plan)
         ]
+
+
+def _moment(day: date, at: time) -> datetime:
+    """A time of a day, unless that is still to come."""
+    return min(timezone.make_aware(datetime.combine(day, at)), timezone.now())
 
 
 def _estimate(event: Event) -> Estimate:

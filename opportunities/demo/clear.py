@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from activities.models import Activity, ActivityStep, Interaction
+from activities.models import Activity, ActivityStep, Interaction, Task
 from contacts.models import Contact, ContactKind, IndustryGroup
 from crm.dates import today
 from crm.progress import Advance, no_progress
@@ -41,7 +41,24 @@ MEMBERS: tuple[tuple[type[Model], str, type[Model]], ...] = (
     (SalesCycleStage, "cycle_id", SalesCycle),
     (ActivityStep, "activity_id", Activity),
     (Interaction, "opportunity_id", Opportunity),
+    (Task, "opportunity_id", Opportunity),
     (OpportunityContact, "opportunity_id", Opportunity),
+)
+# Everything else goes after the opportunities, in this order.
+ORDER: tuple[type[Model], ...] = (
+    Task,
+    Interaction,
+    OpportunityContact,
+    Contact,
+    SalesCycleStage,
+    SalesCycle,
+    ActivityStep,
+    Activity,
+    CloseReason,
+    IndustryGroup,
+    Salesperson,
+    Team,
+    User,
 )
 
 
@@ -141,7 +158,9 @@ class _Census:
                 for batch in manifest.batches(self.going[model]):
                     rows = member._base_manager.filter(pk__in=batch).values_list("pk", owner_field)
                     yield from (
-                        (key, reason) for key, owner_key in rows if owner_key not in self.going[owner]
+                        (key, reason)
+                        for key, owner_key in rows
+                        if owner_key is not None and owner_key not in self.going[owner]
                     )
         for other, name in _pointing_at(model):
             reason = _("used by a %(what)s that stays") % {"what": other._meta.verbose_name}
@@ -226,25 +245,11 @@ def _forget_lines(model: type[Model], keys: Any) -> None:
 def _clear_the_rest(going: Keys) -> None:
     """Delete what nothing points at any more, each before what it points at itself."""
     Team.objects.filter(pk__in=going[Team]).update(manager=None)
-    people = Contact.objects.filter(kind=ContactKind.PERSON)
-    for batch in manifest.batches(going[Contact]):
-        people.filter(pk__in=batch).delete()
-    for model in (
-        Interaction,
-        OpportunityContact,
-        Contact,
-        SalesCycleStage,
-        SalesCycle,
-        ActivityStep,
-        Activity,
-        CloseReason,
-        IndustryGroup,
-        Salesperson,
-        Team,
-        User,
-    ):
-        for batch in manifest.batches(going[model]):
-            model._base_manager.filter(pk__in=batch).delete()
+    people, everybody = Contact.objects.filter(kind=ContactKind.PERSON), Contact.objects.all()
+    for model in ORDER:
+        for rows in (people, everybody) if model is Contact else (model._base_manager.all(),):
+            for batch in manifest.batches(going[model]):
+                rows.filter(pk__in=batch).delete()
 
 
 def _close_sign_ins(kept: list[Kept]) -> list[str]:

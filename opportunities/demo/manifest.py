@@ -13,7 +13,7 @@ from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, QuerySet
 
-from activities.models import Activity, ActivityStep, Interaction
+from activities.models import Activity, ActivityStep, Interaction, Task
 from contacts.models import Contact, IndustryGroup
 from opportunities.models import CloseReason, Opportunity, OpportunityContact
 from salescycles.models import SalesCycle, SalesCycleStage
@@ -70,6 +70,19 @@ WATCHED: dict[type[Model], tuple[str, ...]] = {
     CloseReason: ("code", "outcome", "description", "is_active"),
     Opportunity: ("version", "description", "priority", "external_id"),
     Interaction: ("kind", "text", "happened_on", "opportunity_id", "contact_id"),
+    Task: (
+        "kind",
+        "description",
+        "priority",
+        "status",
+        "due_on",
+        "due_time",
+        "salesperson_id",
+        "team_id",
+        "opportunity_id",
+        "contact_id",
+        "repeats",
+    ),
     OpportunityContact: ("opportunity_id", "contact_id", "role"),
 }
 

@@ -8,14 +8,17 @@ import time_machine
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
-from django.db.models import Model
+from django.db.models import F, Model
+from django.utils import timezone
 
-from activities.models import Activity, ActivityStep, Interaction, InteractionKind
+from activities.models import Activity, ActivityStep, Interaction, InteractionKind, Task, TaskKind, TaskStatus
+from activities.operations import complete_task
 from contacts.models import Contact, IndustryGroup
 from crm.dates import today
 from crm.models import NumberSeries
 from opportunities import ledger, operations
 from opportunities.demo import build, clear, manifest
+from opportunities.demo.errands import errands
 from opportunities.demo.history import CONTACTS, OPPORTUNITIES, make_plan
 from opportunities.demo.setup import PASSWORD, SELLERS, SIGN_INS
 from opportunities.models import (
@@ -25,6 +28,7 @@ from opportunities.models import (
     OpportunityContact,
     OpportunityEntry,
     Status,
+    without_next_step,
 )
 from salescycles.models import SalesCycle, SalesCycleStage
 from salespeople.models import Role, Salesperson, Team, User
@@ -84,6 +88,16 @@ def story():
                 "close_reason__code",
             )
         ),
+        list(
+            Task.objects.order_by("pk").values_list(
+                "description",
+                "due_at",
+                "status",
+                "salesperson__code",
+                "opportunity__description",
+                "outcome__text",
+            )
+        ),
     ]
 
 
@@ -131,6 +145,44 @@ def test_people_speak_and_colleagues_have_a_say():
         assert involved.contact.company_id == involved.opportunity.company_id
     for said in Interaction.objects.select_related("opportunity"):
         assert said.opportunity.created_on <= said.happened_on <= today()
+
+
+def test_most_is_done_something_is_ahead_and_somebody_is_late():
+    make(120)
+
+    tasks, open_ones = Task.objects.all(), Task.objects.open()
+    assert set(tasks.values_list("status", flat=True)) == set(TaskStatus)
+    assert set(open_ones.values_list("kind", flat=True)) == set(TaskKind)
+    assert tasks.exclude(status=TaskStatus.OPEN).count() > 3 * open_ones.count()
+    assert open_ones.overdue(timezone.now()).exists()
+    assert open_ones.exclude(team=None).exists()
+    assert open_ones.exclude(repeats="").exists()
+    assert open_ones.exclude(due_time=None).exists()
+    assert not open_ones.filter(opportunity__status__in=[Status.WON, Status.LOST]).exists()
+    assert tasks.filter(kind=TaskKind.CALL, outcome__kind=InteractionKind.CALL).exists()
+    assert not tasks.filter(closed_at__lt=F("created_at")).exists()
+    assert not tasks.filter(closed_at__gt=timezone.now()).exists()
+    for task in tasks.select_related("made_by__stage", "cancelled_by"):
+        task.full_clean()  # as a form would
+        if task.made_by is not None:
+            assert task.made_by.stage.activity_id == task.activity_id
+            assert task.made_by.opportunity_id == task.opportunity_id
+        assert (task.cancelled_by is None) == (task.status != TaskStatus.CANCELLED)
+    running = Opportunity.objects.filter(status=Status.IN_PROGRESS)
+    assert running.filter(without_next_step()).count() < 0.3 * running.count()
+
+
+def test_the_whole_plan_has_a_next_step_for_most_of_what_is_open_and_not_for_all():
+    plan = make_plan(today())
+    last = {event.deal: event.kind for event in plan.events}
+    running = {deal for deal, kind in last.items() if kind not in ("create", "won", "lost", "undo")}
+
+    planned = list(errands(plan, today()))
+
+    ahead = {errand.deal for errand in planned if errand.status == TaskStatus.OPEN}
+    assert 0.03 < len(running - ahead) / len(running) < 0.25
+    late = [errand for errand in planned if errand.status == TaskStatus.OPEN and errand.due_on < today()]
+    assert 10 < len(late) < 100
 
 
 def test_the_whole_plan_is_as_large_and_as_varied_as_promised():
@@ -388,6 +440,18 @@ def test_a_demo_opportunity_that_somebody_worked_on_stays():
     assert list(Opportunity.objects.all()) == [opportunity]
     assert (opportunity, "changed since") in [(row, why) for row, why in cleared.kept]
     assert list(ledger.verify(Opportunity.objects.all())) == []
+
+
+def test_a_demo_opportunity_stays_when_somebody_did_a_task_of_it():
+    make()
+    task = Task.objects.open().exclude(opportunity=None).order_by("pk")[0]
+    complete_task(task=task, by=task.created_by, outcome="They said yes.")
+
+    cleared = clear.clear()
+
+    assert list(Opportunity.objects.all()) == [task.opportunity]
+    assert Task.objects.filter(pk=task.pk, status=TaskStatus.DONE).exists()
+    assert "task" in {str(kept.row._meta.verbose_name) for kept in cleared.kept}
 
 
 def test_a_demo_opportunity_with_another_description_stays():
