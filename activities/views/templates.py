@@ -51,8 +51,6 @@ def activity_list(request: CrmRequest) -> HttpResponse:
         "page": found,
         "may_change": request.user.is_manager(),
     }
-    if request.user.is_manager():
-        context |= {"new_url": reverse("activities:new"), "new_label": _("New activity")}
     return render(request, "activities/activity_list.html", context)
 
 

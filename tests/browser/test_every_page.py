@@ -10,11 +10,13 @@ from opportunities import operations
 from opportunities.models import BatchStatus, ItemRule, ItemState
 from salespeople.models import Role
 from tests.factories import (
+    ActivityStepFactory,
     AttachmentFactory,
     BatchFactory,
     BatchItemFactory,
     CloseReasonFactory,
     CompanyFactory,
+    EmailFactory,
     InteractionFactory,
     OpportunityFactory,
     PersonFactory,
@@ -38,9 +40,14 @@ def world():
     company = CompanyFactory(name="Acme Logistics NV", city="Gent", salesperson=person)
     shared = {"salesperson": person, "contact": company, "by": user}
     cycle = cycle_with_stages("Qualify", "Present", "Propose", is_default=True)
+    step = ActivityStepFactory(position=1, kind="CALL", description="Call to find out more", due_in="1W")
+    cycle.stages.update(activity=step.activity)
     CloseReasonFactory(outcome="WON")
     checked, done = batches_of_two(user, won_opportunity(cycle=cycle, **shared))
+    email = EmailFactory(reason="No contact has one of its addresses.", recipients="sofie@kansen.example")
+    AttachmentFactory(email=email, interaction=None)
     return {
+        "email": email,
         "view": SavedViewFactory(owner=user, name="Large ones"),
         "checked": checked,
         "done": done,
@@ -50,6 +57,7 @@ def world():
         "company": company,
         "person": PersonFactory(company=company, email="ann@acme.example"),
         "cycle": cycle,
+        "activity": step.activity,
         "reason": CloseReasonFactory(outcome="LOST", description="Too expensive"),
         "new": OpportunityFactory(cycle=cycle, **shared),
         "open": OpportunityFactory(cycle=cycle, started=True, description="Warehouse automation", **shared),
@@ -104,10 +112,16 @@ PAGES = [
     ("opportunities:for-salesperson", "salesperson"),
     ("opportunities:batches", None),
     *[("opportunities:batch", state) for state in ("checked", "done")],
+    ("opportunities:emails", None),
+    ("opportunities:email-place", "email"),
+    ("opportunities:email-set-aside", "email"),
     *[(f"opportunities:{name}", None) for name in ("tasks", "task-new", "task-week", "task-month")],
     ("opportunities:task", "task"),
     ("opportunities:task", "over"),
-    *[(f"opportunities:task-{act}", "task") for act in ("edit", "complete", "cancel", "postpone", "reassign")],
+    *[
+        (f"opportunities:task-{act}", "task")
+        for act in ("edit", "complete", "cancel", "postpone", "reassign")
+    ],
     ("opportunities:tasks-for-contact", "company"),
     ("opportunities:reason-list", None),
     ("opportunities:reason-new", None),
@@ -132,6 +146,13 @@ PAGES = [
     ("salespeople:team-delete", "team"),
     ("salespeople:preferences", None),
     ("activities:calendar", None),
+    ("activities:list", None),
+    ("activities:new", None),
+    ("activities:edit", "activity"),
+    ("activities:delete", "activity"),
+    ("opportunities:assign-opportunity", "open"),
+    ("opportunities:assign-contact", "company"),
+    ("opportunities:assign-salesperson", "salesperson"),
     ("password-change", None),
     ("salescycles:list", None),
     ("salescycles:new", None),
