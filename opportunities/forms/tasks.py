@@ -189,9 +189,10 @@ class TaskForm(forms.Form):
 
 def as_initial(task: Task) -> dict[str, Any]:
     """What the form of a task begins with."""
-    names = ("description", "kind", "priority", "due_on", "due_time", "contact", "opportunity")
-    values = {name: getattr(task, name) for name in (*names, "repeats", "repeats_from")}
-    return {**values, "doer": task.doer}
+    names = ("description", "kind", "priority", "contact", "opportunity", "repeats", "repeats_from")
+    here = task.due_here  # a time is shown, and typed, on the clock of the reader
+    due = {"due_on": task.due_day, "due_time": here.time() if here else None}
+    return {**{name: getattr(task, name) for name in names}, **due, "doer": task.doer}
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,6 @@
 """One task: making it, reading it, saying something else, doing, cancelling, postponing, handing over, reopening."""
 
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 
 import pytest
 from django.urls import reverse
@@ -327,6 +327,26 @@ def test_form_that_says_nothing_of_what_it_was_drawn_from_keeps_all_that_was_typ
 
     assert response.status_code == 409
     assert "Mine" in response.content.decode()
+
+
+def test_time_is_shown_and_typed_on_the_clock_of_the_reader(as_seller, salesperson):
+    task = TaskFactory(
+        kind="CALL",
+        salesperson=salesperson,
+        due_on=date(2026, 11, 24),
+        due_time=time(20),
+        time_zone="America/New_York",
+    )
+    form = as_seller.get(url("edit", task)).context["form"]
+
+    assert (form["due_on"].value(), form["due_time"].value()) == (date(2026, 11, 25), time(2))
+
+    as_seller.post(
+        url("edit", task), typed(salesperson, kind="TODO", due_on="2026-11-25", due_time="02:00", seen=1)
+    )
+    before = task.due_at
+    task.refresh_from_db()
+    assert (task.due_at, task.time_zone, task.kind) == (before, "America/New_York", "TODO")
 
 
 def test_closed_task_is_not_edited(as_seller, salesperson):
