@@ -90,9 +90,13 @@ def _may_open_the_admin(user: User) -> bool:
 
 PLACES = [
     Place(gettext_lazy("New opportunity"), "opportunities:new", "plus-lg", User.may_sell, key="n"),
+    Place(gettext_lazy("New task"), "opportunities:task-new", "plus-lg", User.may_sell),
     Place(gettext_lazy("New company"), "contacts:new", "building-add", User.may_sell, "?kind=COMPANY"),
     Place(gettext_lazy("New person"), "contacts:new", "person-add", User.may_sell, "?kind=PERSON"),
     Place(gettext_lazy("Today"), "opportunities:today", "sun", key="g d"),
+    Place(gettext_lazy("Tasks"), "opportunities:tasks", "check2-square", key="g t"),
+    Place(gettext_lazy("Tasks of the week"), "opportunities:task-week", "calendar-week"),
+    Place(gettext_lazy("Tasks of the month"), "opportunities:task-month", "calendar-month"),
     Place(gettext_lazy("Board"), "opportunities:board", "kanban", key="g b"),
     Place(gettext_lazy("Opportunities"), "opportunities:list", "bullseye", key="g o"),
     Place(gettext_lazy("Contacts"), "contacts:list", "person-rolodex", key="g c"),

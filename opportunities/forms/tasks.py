@@ -20,6 +20,7 @@ from crm.seen import Change, Texts, merge, recall, remember
 from crm.templatetags.kansen import day
 from opportunities.forms.fields import DateInput, needed
 from opportunities.forms.pickers import OpportunityChoiceField
+from opportunities.forms.task_filters import TaskFilter
 from salespeople.models import Salesperson, Team, User
 
 PERSON, TEAM = "person", "team"  # what stands before the key of who is to do it
@@ -316,15 +317,29 @@ def snooze_days() -> list[tuple[str, date]]:
 
 
 class ChosenTasksForm(forms.Form):
-    """The rows that were ticked, each a key and the version that was looked at, and what to do with them."""
+    """The rows that were ticked, each a key and the version that was looked at, or all that a list shows.
+
+    What to do with them is said, too.
+    """
 
     COMPLETE, POSTPONE, REASSIGN = "COMPLETE", "POSTPONE", "REASSIGN"
     MOST = 200
 
     action = forms.ChoiceField(choices=[(name, name) for name in (COMPLETE, POSTPONE, REASSIGN)])
+    all = forms.BooleanField(required=False)
+    query = forms.CharField(required=False, max_length=2000)
 
-    @property
-    def chosen(self) -> dict[int, int]:
+    def __init__(self, *args: Any, request: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def _all_that_match(self, query: str) -> dict[int, int]:
+        """The version of each task that the list shows, and of one more than are changed at once."""
+        rows = Task.objects.visible_to(self.request.user)
+        asked = TaskFilter(QueryDict(query), rows, request=self.request)
+        return dict(asked.rows.soonest_first().values_list("pk", "version")[: self.MOST + 1])
+
+    def _ticked(self) -> dict[int, int]:
         """The version that was seen of each task. Raises ``ValidationError``."""
         assert isinstance(self.data, QueryDict)
         values = self.data.getlist("chosen")
@@ -339,7 +354,8 @@ class ChosenTasksForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """At least one task, and no more than are changed at once."""
         typed: dict[str, Any] = super().clean() or {}
-        typed["chosen"] = self.chosen
+        wants_all = typed.get("all") and "query" in typed
+        typed["chosen"] = self._all_that_match(typed["query"]) if wants_all else self._ticked()
         if not typed["chosen"]:
             raise ValidationError(_("Nothing is chosen. Tick the tasks that are meant."))
         if len(typed["chosen"]) > self.MOST:

@@ -239,7 +239,7 @@ def test_pages_are_those_a_user_may_open(seller, manager, viewer):
     [
         ("new opp", ["New opportunity"]),
         ("PREF", ["Preferences"]),
-        ("n", ["New opportunity", "New company", "New person"]),
+        ("n", ["New opportunity", "New task", "New company", "New person"]),
         ("ew opp", []),
     ],
 )

@@ -25,7 +25,7 @@ Do = Callable[[Task, int], Any]
 @sellers_only
 def change_tasks(request: CrmRequest) -> HttpResponse:
     """Ask what is still to be said, then change each task, and say which were left alone and why."""
-    chosen = ChosenTasksForm(request.POST)
+    chosen = ChosenTasksForm(request.POST, request=request)
     context: dict[str, Any] = {"chosen": chosen, "back": back_url(request)}
     if not chosen.is_valid():
         return _draw(request, {**context, "title": _("Change many tasks")}, status=422)

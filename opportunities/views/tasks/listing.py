@@ -37,7 +37,8 @@ def task_list(request: CrmRequest) -> HttpResponse:
         "back": request.get_full_path(),
         "may_choose": request.user.may_sell() and asked.chosen_state in OPEN_STATES,
         "new_query": _about(request.GET),
-        "most": ChosenTasksForm.MOST,
+        "count": _count(asked) if found.next_url and request.user.may_sell() else 0,
+        "query": request.GET.urlencode(),
         **around(request, asked.offered, asked.chosen_whose),
     }
     status = 200 if asked.form.is_valid() else 422
@@ -58,6 +59,12 @@ def task_detail(request: CrmRequest, pk: int) -> HttpResponse:
         "outcome": task.outcome.text if task.outcome and _sees_outcome(line) else "",
     }
     return dialog(request, "opportunities/task_detail.html", context)
+
+
+def _count(asked: TaskFilter) -> int:
+    """How many there are, as far as they can be changed at once; 0 when there are more."""
+    count = len(asked.rows.order_by().values_list("pk")[: ChosenTasksForm.MOST + 1])
+    return count if count <= ChosenTasksForm.MOST else 0
 
 
 def _sees_outcome(line: TaskLine) -> bool:
