@@ -143,7 +143,8 @@ class OpportunityImporter:
     def _write(self, history: History, set_up: SetUp) -> Opportunity:
         """Create, start, move next by next up to the stage, close: each on its day.
 
-        What came to be done in the stages and would still be open is cancelled when it closes.
+        What came to be done in a stage is cancelled when the stage is left: only where it stands now something is
+        to be done, and of what is closed nothing.
         """
         by = set_up.by
         created = operations.create(
@@ -163,7 +164,9 @@ class OpportunityImporter:
                 operations.start(opportunity=opportunity, by=by, on=history.started_on)
                 for stage in self._path(history.stage, set_up):
                     on = history.entered_on.get(stage.description) or opportunity.changed_on
-                    operations.move(opportunity=opportunity, to=stage, by=by, on=on)
+                    operations.move(
+                        opportunity=opportunity, to=stage, cancel_tasks=operations.ALL_TASKS, by=by, on=on
+                    )
             if history.outcome and history.closed_on is not None:
                 operations.close(
                     opportunity=opportunity,

@@ -14,6 +14,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from activities.models import Task, TaskStatus
 from contacts.models import Contact, ContactKind
 from opportunities import ledger, operations
 from opportunities.importing import run as importing
@@ -21,6 +22,8 @@ from opportunities.models import Action, CloseReason, Opportunity, Outcome, Prio
 from salescycles.models import SalesCycle
 from salespeople.models import Salesperson, Team, User
 from tests.factories import (
+    ActivityFactory,
+    ActivityStepFactory,
     CloseReasonFactory,
     CompanyFactory,
     PersonFactory,
@@ -260,6 +263,24 @@ def test_a_cycle_and_reasons_that_are_there_are_used_as_they_are():
     assert SalesCycle.objects.get() == cycle
     assert cycle.stages.count() == 3
     assert Opportunity.objects.get().close_reason.description == "My own words"
+
+
+def test_there_is_something_to_do_only_in_the_stage_where_it_stands():
+    cycle = cycle_with_stages("Qualify", "Present", "Propose", code="OURS")
+    for stage in cycle.stages.all():
+        stage.activity = ActivityFactory()
+        stage.save()
+        ActivityStepFactory(activity=stage.activity, description=f"Call in {stage}", due_in="3D")
+
+    import_rows(WON, LOST, OPEN, IDLE, cycle='code = "OURS"')
+
+    (task,) = Task.objects.open()
+    assert (task.opportunity, task.description) == (
+        Opportunity.objects.get(external_id="X-3"),
+        "Call in Present",
+    )
+    assert task.salesperson == task.opportunity.salesperson
+    assert Task.objects.filter(status=TaskStatus.CANCELLED).count() == 5
 
 
 def test_the_default_cycle_when_none_is_named():
