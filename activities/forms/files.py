@@ -8,11 +8,14 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from activities.attachments import ENDINGS, FileRefused, checked_name, kinds_kept, largest, too_many
 from activities.models import Attachment
 from crm.forms import KeyedMultipleChoiceField
 from crm.uploads import MOST_FILES
+
+TAKEN_AWAY = gettext_lazy("One of the files with a tick is not there any more. Look again, then save.")
 
 
 class FilesInput(forms.FileInput):
@@ -61,6 +64,7 @@ class KeptFilesField(KeyedMultipleChoiceField):
     """The files that are there, of which those with a tick go."""
 
     widget = forms.CheckboxSelectMultiple
+    default_error_messages = {"invalid_choice": TAKEN_AWAY, "invalid_pk_value": TAKEN_AWAY}
 
     def label_from_instance(self, obj: Attachment) -> str:
         """Name and size."""

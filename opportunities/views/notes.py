@@ -142,41 +142,39 @@ def _write(
 
 
 def _kept(form: InteractionForm, about: dict[str, Any], by: User) -> bool:
-    """Store what was typed with its files, about what and by whom; False when a file is refused, and says so."""
+    """Store what was typed with its files, about what and by whom; False when a file is refused."""
     note = form.save(commit=False)
     note.recorded_by = by
     for name, value in about.items():
         setattr(note, name, value)
-    try:
-        with transaction.atomic():
-            if note.contact is not None:  # one that was merged meanwhile carries on in another
-                note.contact = Contact.objects.locked().carrying_on(note.contact.pk)
-            note.save()
-            form.keep_files(by)
-    except FileRefused as refusal:
-        _say_refused(form, refusal)
-        return False
-    return True
+
+    def save() -> None:
+        if note.contact is not None:  # one that was merged meanwhile carries on in another
+            note.contact = Contact.objects.locked().carrying_on(note.contact.pk)
+        note.save()
+
+    return _with_files(form, save, by)
 
 
 def _changed(form: InteractionForm, by: User) -> bool:
-    """Store what was changed, which is marked as edited; False when a file is refused, and says so."""
+    """Store what was changed, which is marked as edited; False when a file is refused."""
     if not form.has_changed():
         return True
     form.instance.edited_at = timezone.now()
+    return _with_files(form, form.save, by)
+
+
+def _with_files(form: InteractionForm, save: Callable[[], Any], by: User) -> bool:
+    """Store both what was typed and the files, or nothing and say at the field why a file is refused."""
     try:
         with transaction.atomic():
-            form.save()
+            save()
             form.keep_files(by)
     except FileRefused as refusal:
-        _say_refused(form, refusal)
+        form.add_error("attach", refusal.message)
+        form.ask_for_files_again()
         return False
     return True
-
-
-def _say_refused(form: InteractionForm, refusal: FileRefused) -> None:
-    form.add_error("attach", refusal.message)
-    form.ask_for_files_again()
 
 
 def _focus_on_mistake(form: InteractionForm) -> None:

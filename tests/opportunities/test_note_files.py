@@ -1,7 +1,5 @@
 """Files with a note: added, listed, handed out, taken away; and what is refused loses nothing that was typed."""
 
-import logging
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -179,18 +177,21 @@ def test_more_parts_than_are_read_are_no_server_error(as_seller, opportunity):
     assert not Interaction.objects.exists()
 
 
-def test_storage_that_fails_is_said_on_the_form(as_seller, opportunity, monkeypatch):
+def test_storage_that_fails_is_said_on_the_form(as_seller, opportunity, note, monkeypatch, caplog):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(attachment_storage(), "_save", full)
-    logging.disable(logging.CRITICAL)
-    response = as_seller.post(new(opportunity), typed(file()), headers=ON_TIMELINE)
-    logging.disable(logging.NOTSET)
+    for url, headers in ((new(opportunity), ON_TIMELINE), (edit(note), IN_DIALOG)):
+        response = as_seller.post(url, typed(file(), seen=note.text), headers=headers)
 
-    assert response.status_code == 422
-    assert "“offer.pdf” could not be stored." in response.content.decode()
-    assert not Interaction.objects.exists()
+        html = response.content.decode()
+        assert response.status_code == 422
+        assert "“offer.pdf” could not be stored." in html
+        assert AGAIN in html
+        assert "Called about the visit</textarea>" in html
+    assert Interaction.objects.get().text == "First words"
+    assert "No space left on device" in caplog.text
 
 
 def test_those_who_only_read_add_nothing(as_viewer, opportunity):
@@ -237,6 +238,7 @@ def test_files_of_others_cannot_be_removed(as_seller, note, attachment, remove):
     response = as_seller.post(edit(note), typed(seen=note.text, remove=[key]))
 
     assert response.status_code == 422
+    assert "One of the files with a tick is not there any more." in response.content.decode()
     assert Attachment.objects.count() == 2
 
 
