@@ -134,7 +134,7 @@ def _placed_today(request: CrmRequest) -> list[tuple[Email, str]]:
 def _where(interaction: Interaction) -> str:
     names = [interaction.contact.label] if interaction.contact else []
     if interaction.opportunity:
-        names.append(f"{interaction.opportunity.number} · {interaction.opportunity}")
+        names.append(str(interaction.opportunity))
     return ", ".join(names)
 
 
