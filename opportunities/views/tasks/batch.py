@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from activities import operations
@@ -18,6 +18,11 @@ from opportunities.tasks import lines_of
 from opportunities.views.tasks.answers import CHANGED, back_url
 
 TEMPLATE = "opportunities/task_batch.html"
+TITLES = {
+    ChosenTasksForm.COMPLETE: gettext_lazy("Tasks completed"),
+    ChosenTasksForm.POSTPONE: gettext_lazy("Tasks postponed"),
+    ChosenTasksForm.REASSIGN: gettext_lazy("Tasks reassigned"),
+}
 Do = Callable[[Task, int], Any]
 
 
@@ -26,29 +31,26 @@ Do = Callable[[Task, int], Any]
 def change_tasks(request: CrmRequest) -> HttpResponse:
     """Ask what is still to be said, then change each task, and say which were left alone and why."""
     chosen = ChosenTasksForm(request.POST, request=request)
-    context: dict[str, Any] = {"chosen": chosen, "back": back_url(request)}
+    context: dict[str, Any] = {"chosen": chosen, "back": back_url(request), "title": _("Change many tasks")}
     if not chosen.is_valid():
-        return _draw(request, {**context, "title": _("Change many tasks")}, status=422)
+        return _draw(request, context, status=422)
     action = chosen.cleaned_data["action"]
     versions: dict[int, int] = chosen.cleaned_data["chosen"]
-    count = {"n": len(versions)}
+    context["title"] = TITLES[action]
     if action == ChosenTasksForm.COMPLETE:
-        context["title"] = _("Tasks completed")
         return _carry_out(request, context, versions, lambda task, seen: _complete(request, task, seen))
     form = _question(request, action)
     if not form.is_valid():
-        titles = {
-            ChosenTasksForm.POSTPONE: ngettext("Postpone %(n)d task", "Postpone %(n)d tasks", count["n"]),
-            ChosenTasksForm.REASSIGN: ngettext("Reassign %(n)d task", "Reassign %(n)d tasks", count["n"]),
-        }
-        context |= {"form": form, "title": titles[action] % count}
+        context |= {"form": form, "title": _what(action, len(versions))}
         return _draw(request, context, status=422 if form.is_bound else 200)
-    done_titles = {
-        ChosenTasksForm.POSTPONE: _("Tasks postponed"),
-        ChosenTasksForm.REASSIGN: _("Tasks reassigned"),
-    }
-    context["title"] = done_titles[action]
     return _carry_out(request, context, versions, lambda task, seen: form.perform(task, request.user, seen))
+
+
+def _what(action: str, count: int) -> str:
+    """What is about to be done, with how many."""
+    if action == ChosenTasksForm.POSTPONE:
+        return ngettext("Postpone %(n)d task", "Postpone %(n)d tasks", count) % {"n": count}
+    return ngettext("Reassign %(n)d task", "Reassign %(n)d tasks", count) % {"n": count}
 
 
 def _question(request: CrmRequest, action: str) -> PostponeForm | HandOverForm:

@@ -60,8 +60,6 @@ def _panel(request: CrmRequest, tasks: TaskQuerySet, about: Any, name: str, *, m
     closed = list(rows.closed().order_by("-closed_at", "-pk")[: CLOSED_SHOWN + 1])
     lines = lines_of([*open_tasks[:OPEN_SHOWN], *closed[:CLOSED_SHOWN]], request.user)
     shown = min(len(open_tasks), OPEN_SHOWN)
-    url = about.get_absolute_url()
-    query = {name: about.pk, "whose": ALL}
     context = {
         "about": about,
         "name": name,
@@ -71,11 +69,19 @@ def _panel(request: CrmRequest, tasks: TaskQuerySet, about: Any, name: str, *, m
         "has_more": len(open_tasks) > OPEN_SHOWN,
         "has_more_closed": len(closed) > CLOSED_SHOWN,
         "may_add": may_add,
+        **_addresses(about, name),
+    }
+    return page(request, "opportunities/task_panel.html", context, region="panel")
+
+
+def _addresses(about: Any, name: str) -> dict[str, str]:
+    """The card itself, the lists of all that is open and done, the form for a new one, and the page it stands on."""
+    url = about.get_absolute_url()
+    query = {name: about.pk, "whose": ALL}
+    return {
         "panel_url": reverse(f"opportunities:tasks-for-{name}", args=[about.pk]),
         "list_url": reverse("opportunities:tasks", query=query),
         "done_url": reverse("opportunities:tasks", query={**query, "state": DONE}),
         "new_url": reverse("opportunities:task-new", query={name: about.pk, "next": url}),
-        "assign_url": reverse(f"opportunities:assign-{name}", args=[about.pk]),
         "back": url,
     }
-    return page(request, "opportunities/task_panel.html", context, region="panel")
