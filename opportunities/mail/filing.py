@@ -220,18 +220,16 @@ def set_aside(email: Email, *, by: User) -> None:
         held.save(update_fields=["state", "text", "placed_at", "placed_by"])
 
 
-def may_take_back(email: Email, by: User) -> bool:
-    """Whether a user may let an e-mail wait again: who placed it, as long as nobody has edited what was filed."""
-    interaction = email.interaction
-    return interaction is not None and email.placed_by_id == by.pk and interaction.edited_at is None
-
-
 def take_back(email: Email, *, by: User) -> None:
-    """Let an e-mail wait again that was placed wrongly, with its text and files. Raises ``NoLongerWaiting``."""
+    """Let an e-mail wait again, with its text and files, that one has placed wrongly and nobody has edited since.
+
+    Raises ``NoLongerWaiting`` where that is not so.
+    """
     with transaction.atomic():
-        held = Email.objects.select_for_update(of=("self",)).select_related("interaction").get(pk=email.pk)
-        interaction = held.interaction
-        if interaction is None or not may_take_back(held, by):
+        held: Email = Email.objects.select_for_update().get(pk=email.pk)
+        rows = Interaction.objects.select_for_update()
+        interaction = rows.filter(pk=held.interaction_id).first() if held.interaction_id else None
+        if interaction is None or held.placed_by_id != by.pk or interaction.edited_at is not None:
             raise NoLongerWaiting(held)
         Attachment.objects.filter(interaction=interaction).update(email=held, interaction=None)
         held.state, held.interaction = EmailState.WAITING, None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 from activities.models import Email, Interaction
 from opportunities.mail.mailboxes import account_at, imap_mailbox
@@ -348,25 +348,38 @@ def test_standard_input_that_is_refused(pipe, raw):
     assert not Email.objects.exists()
 
 
-def test_database_that_is_away_lets_the_mail_server_try_again(tmp_path):
-    """Postfix takes 75 as “later”; anything else sends the message back."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "manage.py", "file_email", "--stdin"],
-        env={
-            **os.environ,
-            "DATABASE_URL": f"sqlite:///{tmp_path}/no/such/folder.sqlite3",
-            "DJANGO_SETTINGS_MODULE": "crm.settings",
-            "ENV_FILE": os.devnull,
-            "SECRET_KEY": "only-for-tests",
-        },
-        input=written(message()),
-        capture_output=True,
-        check=False,
-    )
+def database_gives_up(*, at):
+    """From the moment ``at`` a text stands in a statement, the database answers nothing any more."""
+    is_away = False
 
-    assert done.returncode == 75, done.stderr
-    assert b"The database gave up" in done.stderr
-    assert b"Traceback" not in done.stderr
+    def answer(execute, sql, *rest):
+        nonlocal is_away
+        is_away = is_away or at in f"{sql} {rest}"
+        if is_away:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *rest)
+
+    return connection.execute_wrapper(answer)
+
+
+def test_database_that_is_away_lets_the_mail_server_try_again(pipe):
+    """Postfix takes 75 as “later”; anything else sends the message back."""
+    with database_gives_up(at="django_migrations"):
+        status, said = pipe(written(message()))
+
+    assert status == 75
+    assert "server closed the connection" in said
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_that_goes_away_stops_the_run_and_loses_nothing(mailbox):
+    mailbox.deliver(message(), message(Subject="The second"), message())
+
+    with database_gives_up(at="The second"):
+        assert file_email("--imap", mailbox.url())[0] == 75
+
+    assert mailbox.unread() == 2
+    assert file_email("--imap", mailbox.url()) == (0, counted(waiting=2))
 
 
 def test_one_source_is_needed():

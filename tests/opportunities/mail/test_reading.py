@@ -369,7 +369,7 @@ def test_nothing_takes_long(mail):
     started = time.monotonic()
     read_written(mail)
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("mail", [b"", b" \r\n\n"])
