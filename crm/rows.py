@@ -297,7 +297,8 @@ class RowFormSet(forms.BaseFormSet[Any]):
             row = mine.get(key)
             what.append(_("“%(row)s” was deleted.") % {"row": before[key]["description"]})
             if row and not row["DELETE"] and any(row[name] != before[key][name] for name in cls.columns()):
-                rows.append({**row, "id": ""})
+                is_taken = any(row["position"] == stored["position"] for stored in now.values())
+                rows.append({**row, "id": "", "position": "" if is_taken else row["position"]})
                 what[-1] += f" {cls.form.words.kept_as_new}"
         rows += [row for row in typed if not row["id"]]
         return cls._data(rows), what

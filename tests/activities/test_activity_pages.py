@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from activities.forms.templates import ActivityForm
 from activities.models import Activity
 from activities.models.templates import MOST_STEPS
 from salespeople.models import Role
@@ -301,6 +302,46 @@ def test_somebody_was_first_and_nothing_of_either_is_lost(manager, activity):
     activity.refresh_from_db()
     assert (again.status_code, activity.description) == (302, "Theirs")
     assert [step[2] for step in steps_of(activity)] == ["Mine", "Mine too", "My new step"]
+
+
+def test_what_somebody_else_added_and_deleted_is_said(manager, activity):
+    page = manager.get(activity.get_absolute_url())
+    save(manager, activity, rows=1, **{"1-DELETE": "on", "2-description": "Thank", "0-kind": "EMAIL"})
+
+    answer = manager.post(activity.get_absolute_url(), typed(page, **{"1-description": "Meet Ann"}))
+
+    assert answer.status_code == 409
+    for text in (
+        "“Thank” was added.",
+        "“Meet” was deleted. What you typed for it is kept as a new step.",
+        "“Call”: kind: Call is now E-mail.",
+    ):
+        assert text in answer.text
+    manager.post(activity.get_absolute_url(), typed(answer))
+    assert [step[2] for step in steps_of(activity)] == ["Call", "Thank", "Meet Ann"]
+
+
+def test_who_retired_it_first_is_said(manager, activity):
+    page = manager.get(activity.get_absolute_url())
+    save(manager, activity, is_active=None)
+
+    answer = manager.post(activity.get_absolute_url(), typed(page, description="Mine"))
+
+    assert answer.status_code == 409
+    assert "in use: yes is now no." in answer.text
+    assert not answer.context["form"]["is_active"].value()
+    assert answer.context["form"]["description"].value() == "Mine"
+
+
+def test_a_code_taken_at_the_same_moment_is_said(manager, activity, monkeypatch):
+    ActivityFactory(code="TAKEN")
+    monkeypatch.setattr(ActivityForm, "validate_unique", lambda form: None)
+
+    answer = save(manager, activity, code="TAKEN")
+
+    assert answer.status_code == 422
+    assert "Somebody else saved an activity at this very moment." in answer.text
+    assert Activity.objects.filter(code="DEMO").exists()
 
 
 def test_a_form_that_does_not_say_what_it_was_drawn_from_saves_nothing(manager, activity):

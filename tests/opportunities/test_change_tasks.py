@@ -664,6 +664,31 @@ def test_assign_is_for_those_who_work_on_it(client_class, opportunity, viewer, m
     assert signed_in(client_class, manager).get(salesperson).status_code == 403
 
 
+def test_a_change_of_the_activity_meanwhile_leaves_what_was_seen(as_seller, opportunity, cycle):
+    page = as_seller.get(url("move", opportunity), {"to": stage(opportunity, "Present").pk})
+    stage_activity(cycle, "Present").steps.filter(description="Write").delete()
+
+    as_seller.post(url("move", opportunity), drawn(page) | {"on": (today() - timedelta(days=1)).isoformat()})
+
+    assert [task[0] for task in tasks_of(opportunity)] == ["Call", "Write"]
+
+
+def test_nothing_is_assigned_about_a_blocked_contact(as_seller, opportunity):
+    contact = opportunity.contact
+    contact.is_privacy_blocked = True
+    contact.save()
+
+    answer = as_seller.get(reverse("opportunities:assign-contact", args=[contact.pk]))
+
+    assert answer.status_code == 403
+
+
+def test_without_any_activity_the_form_says_who_adds_one(as_seller, seller, salesperson):
+    answer = as_seller.get(reverse("opportunities:assign-salesperson", args=[salesperson.pk]))
+
+    assert "A sales manager adds them under Activities." in answer.text
+
+
 def test_nothing_is_assigned_to_what_is_closed(as_seller, opportunity, seller):
     operations.close(
         opportunity=opportunity,

@@ -208,11 +208,11 @@ def test_preview_asks_the_same_questions_for_one_stage_and_for_many(manager, dja
     cycle = cycle_with_stages("One")
     url = reverse("salescycles:preview", args=[cycle.pk])
     one = form_data(manager, cycle)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         manager.post(url, one)
 
     for position in (91, 92, 93):
         SalesCycleStageFactory(cycle=cycle, position=position)
     many = form_data(manager, cycle)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         manager.post(url, many)
