@@ -1,5 +1,7 @@
 """The page of e-mails that wait: who sees which, where each goes, and two people at once."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -70,7 +72,7 @@ def test_list_says_what_waits_and_why(as_seller, email, file):
 
 def test_newest_comes_first_and_pages_go_on(as_seller):
     for number in range(30):
-        EmailFactory(subject=f"Number {number:02}", sent_at=timezone.now() - timezone.timedelta(hours=number))
+        EmailFactory(subject=f"Number {number:02}", sent_at=timezone.now() - timedelta(hours=number))
 
     first = as_seller.get(LIST)
     second = as_seller.get(LIST + first.context["page"].next_url)
