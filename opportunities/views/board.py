@@ -18,7 +18,7 @@ from opportunities import operations
 from opportunities.access import NOT_YOURS, allowed
 from opportunities.board import Board, ways_on
 from opportunities.forms.board import CARD_NOT_THERE, BoardFilter, CardForm
-from opportunities.forms.changes import tasks_made
+from opportunities.forms.entering import tasks_made
 from opportunities.forms.filters import kept
 from opportunities.models import Opportunity, OpportunityEntry, OpportunityQuerySet
 from opportunities.views.tabs import Tabs, tabs_for

@@ -19,14 +19,13 @@ from opportunities.forms.changes import (
     CloseForm,
     DeleteForm,
     DescribeForm,
-    MoveForm,
     ReasonedForm,
     ReassignForm,
     ReopenForm,
     ReviseForm,
-    StartForm,
     UndoForm,
 )
+from opportunities.forms.entering import MoveForm, StartForm
 from opportunities.ledger import changes
 from opportunities.models import Opportunity, OpportunityEntry
 from opportunities.views.tasks.answers import changed
