@@ -538,6 +538,7 @@ def test_card_lists_open_ones_and_a_few_closed(as_seller, salesperson, company, 
     assert html.count("Closed ") == 5
     assert "More that is done" in html
     assert "a task" in html
+    assert reverse(f"opportunities:assign-{name}", args=[about[name].pk]) in html
     assert panel in as_seller.get(about[name].get_absolute_url()).content.decode()
     assert "<html" in as_seller.get(panel).content.decode()
 

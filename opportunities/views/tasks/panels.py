@@ -75,7 +75,7 @@ def _panel(request: CrmRequest, tasks: TaskQuerySet, about: Any, name: str, *, m
 
 
 def _addresses(about: Any, name: str) -> dict[str, str]:
-    """The card itself, the lists of all that is open and done, the form for a new one, and the page it stands on."""
+    """The card itself, the lists of all that is open and done, the forms for a new one and for an activity, and the page it stands on."""
     url = about.get_absolute_url()
     query = {name: about.pk, "whose": ALL}
     return {
@@ -83,5 +83,6 @@ def _addresses(about: Any, name: str) -> dict[str, str]:
         "list_url": reverse("opportunities:tasks", query=query),
         "done_url": reverse("opportunities:tasks", query={**query, "state": DONE}),
         "new_url": reverse("opportunities:task-new", query={name: about.pk, "next": url}),
+        "assign_url": reverse(f"opportunities:assign-{name}", args=[about.pk]),
         "back": url,
     }
