@@ -324,11 +324,12 @@ def run_on_sqlite() -> bool:
 
 
 def run_on_postgresql() -> bool:
-    """The same tests on PostgreSQL."""
+    """The same tests on PostgreSQL, but those that use no database."""
+    chosen = ("-m", "not browser", "--only-with-database")
     if url := given_database():
-        return pytest("-m", "not browser", DATABASE_URL=url)
+        return pytest(*chosen, DATABASE_URL=url)
     with throwaway_postgresql() as url:
-        return pytest("-m", "not browser", DATABASE_URL=url)
+        return pytest(*chosen, DATABASE_URL=url)
 
 
 def run_in_browser() -> bool:

@@ -60,13 +60,30 @@ def no_network():
         yield
 
 
+def pytest_addoption(parser):
+    """Let a run on a second database leave out what no database can change."""
+    parser.addoption(
+        "--only-with-database", action="store_true", help="run only the tests that use the database"
+    )
+
+
+def uses_database(item):
+    """Whether a test asked for the database, by its mark or through a fixture."""
+    asked = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
+    return bool(asked) or item.get_closest_marker("django_db") is not None
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Give back the rows that migrations made (groups, close reasons) to tests that empty the tables.
 
     A transactional test ends with every table flushed; with ``serialized_rollback`` the next one finds
     the rows again.
     """
+    if config.getoption("--only-with-database"):
+        left_out = [item for item in items if not uses_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if uses_database(item)]
     for item in items:
         mark = item.get_closest_marker("django_db")
         arguments = mark.kwargs if mark else {}
