@@ -54,7 +54,6 @@ USUAL = (
     "description",
     "company",
     "stage",
-    "chance",
     "value",
     "calculated",
     "closes",

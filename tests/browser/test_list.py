@@ -164,19 +164,19 @@ def test_columns_are_chosen(page, sign_in, seller, opportunities):
     page.goto(f"{LIST}?q=small")
 
     page.locator("summary", has_text="Columns").click()
-    page.get_by_role("checkbox", name="Chance").uncheck()
+    page.get_by_role("checkbox", name="Calculated").uncheck()
     page.get_by_role("checkbox", name="Created on").check()
     page.locator(".drop-body").get_by_role("button", name="Show").click()
 
     expect(page.get_by_role("columnheader", name="Created on")).to_be_visible()
-    expect(page.get_by_role("columnheader", name="Chance")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="Calculated")).to_have_count(0)
     expect(rows(page)).to_have_count(9)
-    assert "columns=number,description,company,stage,value,calculated,closes,salesperson,created" in (
+    assert "columns=number,description,company,stage,value,closes,step,salesperson,created" in (
         page.evaluate("decodeURIComponent(location.search)")
     )
     page.locator("summary", has_text="Columns").click()
     page.get_by_role("link", name="The usual columns").click()
-    expect(page.get_by_role("columnheader", name="Chance")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Calculated")).to_be_visible()
     assert query(page) == "?q=small"
 
 
@@ -354,9 +354,9 @@ def test_all_of_it_without_a_script(sign_in, seller, opportunities, base_url, re
     expect(rows(page)).to_have_count(5)
 
     page.locator("summary", has_text="Columns").click()
-    page.get_by_role("checkbox", name="Chance").uncheck()
+    page.get_by_role("checkbox", name="Calculated").uncheck()
     page.locator(".drop-body").get_by_role("button", name="Show").click()
-    expect(page.get_by_role("columnheader", name="Chance")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="Calculated")).to_have_count(0)
     expect(rows(page)).to_have_count(5)
 
     page.get_by_role("link", name="Save view").click()

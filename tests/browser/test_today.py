@@ -13,6 +13,7 @@ from tests.factories import (
     CompanyFactory,
     OpportunityFactory,
     SalespersonFactory,
+    TaskFactory,
     TeamFactory,
     cycle_with_stages,
     user_with_role,
@@ -38,15 +39,18 @@ def manager(seller):
 
 @pytest.fixture
 def make(seller):
-    """``make(days, **what)``: an opportunity of the seller, begun so many days ago."""
+    """``make(days, **what)``: an opportunity of the seller, begun so many days ago, with something far ahead."""
     cycle = cycle_with_stages("Qualify", "Present", "Propose", is_default=True)
     company = CompanyFactory(name="Acme Logistics NV")
     shared = {"salesperson": seller.salesperson, "cycle": cycle, "contact": company, "by": seller}
 
     def make(days, **fields):
-        return OpportunityFactory(
+        opportunity = OpportunityFactory(
             **{**shared, "started": True, "on": today() - timedelta(days=days), **fields}
         )
+        ahead = today() + timedelta(days=200)
+        TaskFactory(opportunity=opportunity, salesperson=seller.salesperson, due_on=ahead)
+        return opportunity
 
     return make
 
@@ -122,11 +126,71 @@ def test_an_overdue_one_is_given_a_new_date_with_the_mouse(page, sign_in, seller
     )
 
 
+def test_a_task_is_done_on_both_screens_and_taken_back(page, both_screens, sign_in, seller, make, axe):
+    opportunity = make(0, description="Robot palletiser")
+    late = TaskFactory(
+        description="Send the proposal",
+        kind="EMAIL",
+        opportunity=opportunity,
+        contact=opportunity.contact,
+        salesperson=seller.salesperson,
+        due_on=today() - timedelta(days=2),
+    )
+    TaskFactory(description="Order samples", salesperson=seller.salesperson)
+    sign_in(seller)
+    page.goto("/today/")
+    due = page.locator("#tasks-due")
+
+    expect(page.get_by_role("heading", name="2 tasks are due")).to_be_visible()
+    expect(rows(page).first).to_contain_text("Write to Acme Logistics NV, 2 days overdue")
+    expect(due).to_have_text(", 2 due")
+    axe()
+    assert overflow(page) <= 0
+
+    rows(page).first.get_by_role("button", name="Send the proposal").click()
+    expect(rows(page).locator(".row-link")).to_have_text(["Order samples"])
+    expect(page.get_by_role("heading", name="1 task is due")).to_be_visible()
+    expect(due).to_have_text(", 1 due")
+    expect(page.locator("#announce")).to_contain_text("Send the proposal")
+    assert page.evaluate("document.activeElement !== document.body")
+    axe()
+
+    page.get_by_role("button", name="Undo").click()
+    expect(due).to_have_text(", 2 due")
+    page.goto("/today/")
+    expect(rows(page).locator(".row-link")).to_have_text(["Send the proposal", "Order samples"])
+    late.refresh_from_db()
+    assert late.is_open
+
+
+def test_the_next_step_is_done_with_one_key_and_another_planned_with_another(page, sign_in, seller, make):
+    opportunity = make(0, description="Robot palletiser")
+    opportunity.tasks.update(description="Call Ann")
+    sign_in(seller)
+    page.goto(opportunity.get_absolute_url())
+    strip = page.get_by_role("region", name="Next step")
+    expect(strip).to_contain_text("Call Ann")
+
+    page.keyboard.press("d")
+    expect(page.locator(".message")).to_contain_text("Done: Call Ann.")
+    expect(strip).to_contain_text("Nobody has anything to do for it")
+    page.keyboard.press("t")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("What is to be done").fill("Visit the site")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+
+    expect(dialog).to_be_hidden()
+    expect(strip).to_contain_text("Visit the site")
+    expect(page.locator("#tasks-due")).to_have_text(", 1 due")
+    page.goto("/opportunities/")
+    expect(rows(page)).to_contain_text(["Visit the site"])
+
+
 def test_a_count_opens_what_it_counts(page, sign_in, seller, day):
     sign_in(seller)
     page.goto("/today/")
 
-    page.get_by_role("link", name="1 Overdue").click()
+    page.get_by_role("link", name="1 Closing date passed").click()
 
     expect(page.locator("main").get_by_role("heading", level=1)).to_have_text("Opportunities")
     expect(rows(page)).to_have_count(1)
