@@ -75,7 +75,7 @@ def _panel(request: CrmRequest, tasks: TaskQuerySet, about: Any, name: str, *, m
 
 
 def _addresses(about: Any, name: str) -> dict[str, str]:
-    """The card itself, the lists of all that is open and done, the forms for a new one and for an activity, and the page it stands on."""
+    """The card, the lists of what is open and done, the forms for a task and an activity, and the page around it."""
     url = about.get_absolute_url()
     query = {name: about.pk, "whose": ALL}
     return {
