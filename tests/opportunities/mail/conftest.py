@@ -6,7 +6,6 @@ import imaplib
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -22,6 +21,8 @@ from tests.opportunities.mail.messages import written
 
 DOVECOT = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PASSWORD = 'päss ’ "word'
+# The server runs until its input ends, and that ends with the tests, also when they are killed.
+WATCHED = '"$0" -F -c "$1" & read -r _; kill $!; wait'
 PATIENCE = 30  # seconds for the server to start
 CONFIGURATION = """
 base_dir = {folder}/run
@@ -181,13 +182,17 @@ def dovecot():
                 shutil.chown(path, account.pw_uid, account.pw_gid)
             owned = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         process = subprocess.Popen(
-            [DOVECOT, "-F", "-c", folder / "dovecot.conf"], start_new_session=True, cwd=folder, **owned
+            ["sh", "-c", WATCHED, DOVECOT, folder / "dovecot.conf"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C ends the tests first, then this
+            cwd=folder,
+            **owned,
         )
         assert is_answering(process, server.port), (folder / "log").read_text()
         yield server
     finally:
-        if process and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        if process:
+            process.stdin.close()
             process.wait(PATIENCE)
         shutil.rmtree(folder, ignore_errors=True)
 
