@@ -118,7 +118,7 @@ def test_assign_by_touch_then_close_and_keep_one(page, sign_in, phone, dark, axe
     expect(page.locator("#tasks-panel")).to_contain_text("Ring")
     page.get_by_role("link", name="Lost…").tap()
     expect(dialog.get_by_label("Ring, due")).to_be_checked()
-    dialog.get_by_label("Ring, due").tap()
+    dialog.get_by_label("Ring, due").uncheck()
     dialog.get_by_label("Reason").select_option(index=0)
     dialog.get_by_role("button", name="Close as lost").tap()
     expect(dialog.get_by_role("alert")).to_contain_text("A reason is needed.")
