@@ -28,7 +28,6 @@ from opportunities.forms.changes import (
 from opportunities.forms.entering import MoveForm, StartForm
 from opportunities.ledger import changes
 from opportunities.models import Opportunity, OpportunityEntry
-from opportunities.views.tasks.answers import changed
 
 TEMPLATE = "opportunities/opportunity_change.html"
 form_methods = require_http_methods(["GET", "POST"])
@@ -190,7 +189,7 @@ def _change(request: CrmRequest, pk: int, form_class: type[ChangeForm]) -> HttpR
         form.redraw()
         return _draw(request, form, status=409 if stale else 422, stale=stale)
     messages.success(request, form.done_message(entry))
-    return changed(request, next_url(request, opportunity.get_absolute_url()))
+    return done(request, next_url(request, opportunity.get_absolute_url()))
 
 
 def _draw(request: CrmRequest, form: ChangeForm, *, status: int = 200, stale: bool = False) -> HttpResponse:
