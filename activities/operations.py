@@ -322,9 +322,9 @@ def assign_activity(
     Raises ``ActivityRefused`` and what ``create_task`` raises; either all tasks are made or none.
     """
     with transaction.atomic():
+        activity = activity and Activity.objects.filter(pk=activity.pk).first()
         if activity is None:
             raise ActivityRefused(_("Choose an activity."))
-        activity = Activity.objects.get(pk=activity.pk)
         if not activity.is_active:
             raise ActivityRefused(
                 _("“%(activity)s” is retired. Choose another activity.") % {"activity": activity}

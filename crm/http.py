@@ -35,9 +35,15 @@ def dialog(request: CrmRequest, template: str, context: dict[str, Any], *, statu
 
 
 def done(request: CrmRequest, url: str) -> HttpResponse:
-    """Go to ``url`` after a change: a redirect, or for htmx the new ``#main`` in place."""
+    """Go to ``url`` after a change: a redirect, or for htmx the new ``#main`` and what the menu counts, in place."""
     if request.htmx:
-        where = {"path": url, "target": "#main", "select": "#main", "swap": "outerHTML show:window:top"}
+        where = {
+            "path": url,
+            "target": "#main",
+            "select": "#main",
+            "selectOOB": "#tasks-due",
+            "swap": "outerHTML show:window:top",
+        }
         return HttpResponse(status=204, headers={"HX-Location": json.dumps(where)})
     return redirect(url)
 

@@ -4,20 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('opportunities', '0006_rule_that_leaves_alone'),
+        ("opportunities", "0006_rule_that_leaves_alone"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='batch',
-            name='cancels_tasks',
-            field=models.BooleanField(default=False, help_text='Those of what is closed.', verbose_name='cancels open tasks'),
+            model_name="batch",
+            name="cancels_tasks",
+            field=models.BooleanField(
+                default=False, help_text="Those of what is closed.", verbose_name="cancels open tasks"
+            ),
         ),
         migrations.AddField(
-            model_name='batch',
-            name='tasks_follow',
-            field=models.BooleanField(default=False, help_text='Those that the salesperson before had.', verbose_name='open tasks follow'),
+            model_name="batch",
+            name="tasks_follow",
+            field=models.BooleanField(
+                default=False,
+                help_text="Those that the salesperson before had.",
+                verbose_name="open tasks follow",
+            ),
         ),
     ]

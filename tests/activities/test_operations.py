@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from activities import operations
-from activities.models import Interaction, InteractionKind, RepeatsFrom, Task, TaskKind, TaskStatus
+from activities.models import Activity, Interaction, InteractionKind, RepeatsFrom, Task, TaskKind, TaskStatus
 from activities.operations import PlannedTask, TaskFacts
 from crm.dates import today
 from salespeople.models import Role
@@ -488,7 +488,10 @@ def test_retired_or_missing_activity_is_refused(activity, by, sofie):
     activity.is_active = False
     activity.save()
 
-    for wanted in (activity, None, ActivityFactory()):
+    gone = ActivityFactory()
+    Activity.objects.filter(pk=gone.pk).delete()
+
+    for wanted in (activity, None, gone, ActivityFactory()):
         with pytest.raises(operations.ActivityRefused):
             operations.assign_activity(activity=wanted, on=date(2026, 3, 9), salesperson=sofie, by=by)
 

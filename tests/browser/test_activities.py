@@ -12,8 +12,10 @@ from salespeople.models import Role
 from tests.factories import (
     ActivityFactory,
     ActivityStepFactory,
+    CloseReasonFactory,
     OpportunityFactory,
     SalespersonFactory,
+    TaskFactory,
     cycle_with_stages,
     user_with_role,
 )
@@ -125,6 +127,20 @@ def test_assign_by_touch_then_close_and_keep_one(page, sign_in, phone, dark, axe
     expect(dialog.get_by_label("Ring, due")).not_to_be_checked()
     expect(dialog.get_by_label("Write, due")).to_be_checked()
     axe()
+
+
+def test_menu_counts_anew_after_a_dialog(page, sign_in, seller, opportunity):
+    TaskFactory(salesperson=seller.salesperson, opportunity=opportunity)
+    CloseReasonFactory(outcome="LOST", description="Too expensive")
+    sign_in(seller)
+    page.goto(opportunity.get_absolute_url())
+    expect(page.locator("#tasks-due")).to_have_text(", 1 due")
+
+    page.get_by_role("link", name="Lost…").click()
+    page.get_by_role("dialog").get_by_label("Reason").select_option(label="Too expensive")
+    page.get_by_role("dialog").get_by_role("button", name="Close as lost").click()
+
+    expect(page.locator("#tasks-due")).to_have_text("")
 
 
 def test_everything_works_without_a_script(new_context, base_url, client, seller, opportunity):
