@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import cached_property, reduce
 from operator import or_
 
-from babel.dates import format_time
 from django.db import models
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.utils import timezone
@@ -20,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from activities.models import Interaction
 from crm.dates import today
-from crm.templatetags.kansen import days_from_today, reader_locale
+from crm.templatetags.kansen import clock, days_from_today
 from opportunities.models import (
     Opportunity,
     OpportunityEntry,
@@ -147,11 +146,6 @@ def changes_by_others(attention: Attention) -> OpportunityEntryQuerySet:
         nobodys_own | ~by_its_own, ended_on__isnull=True, recorded_at__gt=attention.since
     ).exclude(recorded_by=attention.user)
     return found
-
-
-def clock(at: datetime) -> str:
-    """The time of day, as the reader writes it."""
-    return str(format_time(timezone.localtime(at), "short", locale=reader_locale()))
 
 
 # What has to be true

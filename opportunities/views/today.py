@@ -19,9 +19,9 @@ from activities.models import Task
 from crm.access import readers_only
 from crm.dates import period, today
 from crm.http import CrmRequest, page
-from crm.templatetags.kansen import money
+from crm.templatetags.kansen import clock, money
 from opportunities import tasks
-from opportunities.attention import Attention, Line, Need, clock
+from opportunities.attention import Attention, Line, Need
 from opportunities.due import DueTasks, TaskLine, read_due
 from opportunities.forms.filters import ALL, ANYTHING, ME, TEAM, OpportunityFilter
 from opportunities.forms.seen import ChangesSeenForm
