@@ -10,6 +10,7 @@ import socket
 
 import pytest
 from django.core.cache import cache
+from django.core.files.storage import storages
 from django.db import connection
 from hypothesis import HealthCheck, settings
 
@@ -36,6 +37,14 @@ def is_local(address: object) -> bool:
 def nothing_remembered():
     """Begin every test with an empty cache: what one test made usual is not usual in the next."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def one_storage(monkeypatch):
+    """Let attachments lie where the settings say now: a test that changed them leaves Django with another storage."""
+    from activities.models import Attachment
+
+    monkeypatch.setattr(Attachment._meta.get_field("file"), "storage", storages["attachments"])
 
 
 @pytest.fixture(scope="session")

@@ -599,7 +599,7 @@ class Walk(RuleBasedStateMachine):
             raise No("NothingToUndo")
         self.check_seen(thing, seen)
         self.check_date(thing, on)
-        self.check_words(note)
+        self.check_words(note[:2000])  # whether it is too long is asked last
         before = thing.history[-2].state
         if any(key != self.carrying_on(key) for key in (before.contact, before.company)):
             raise No("ContactRefused")
@@ -607,6 +607,7 @@ class Walk(RuleBasedStateMachine):
             raise No("SalespersonRefused")
         if before.contact != thing.now.contact:
             self.check_contact(before.contact)
+        self.check_note(note)
         return "UNDONE", before
 
     def expect_reassign(self, thing, salesperson, contact, seen, on, note, **_more):

@@ -562,6 +562,8 @@ PREFERENCES = {
     "density": "COMFORTABLE",
     "start_page": "TODAY",
     "allows_shortcuts": "on",
+    "gets_reminders": "on",
+    "reminded_before": "30",
 }
 
 
