@@ -86,6 +86,12 @@ def test_move_shows_its_tasks_and_follows_stage_and_date(
     expect(dialog.get_by_label("Description of “Write”")).to_have_value("Write")
     expect(dialog.locator("#preview")).to_contain_text("2 tasks come with it.")
     axe()
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": 680})
+    move = dialog.get_by_role("button", name="Move to Present")
+    move.scroll_into_view_if_needed()
+    box = dialog.bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= page.viewport_size["height"]
+    expect(move).to_be_in_viewport(ratio=1)
 
     dialog.get_by_label("Stage").select_option(label="Propose")
     expect(dialog.get_by_label("Description of “Meet”")).to_have_value("Meet")
