@@ -108,6 +108,7 @@ task_urls = [
     path("week/", task_calendar.task_week, name="task-week"),
     path("month/", task_calendar.task_month, name="task-month"),
     path("batch/", task_batch.change_tasks, name="task-batch"),
+    path("batch/undo/", task_batch.undo_completion, name="task-batch-undo"),
     path("opportunities/", task_changes.suggest_opportunities, name="task-suggest"),
     path("series/", task_changes.preview_series, name="task-series"),
     path("for-opportunity/<int:pk>/", task_panels.tasks_for_opportunity, name="tasks-for-opportunity"),

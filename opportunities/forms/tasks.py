@@ -316,30 +316,20 @@ def snooze_days() -> list[tuple[str, date]]:
     ]
 
 
-class ChosenTasksForm(forms.Form):
-    """The rows that were ticked, each a key and the version that was looked at, or all that a list shows.
+class CompleteManyForm(forms.Form):
+    """Say that many tasks are done; there is nothing else to say."""
 
-    What to do with them is said, too.
-    """
+    def perform(self, task: Task, by: User, seen: int | None = None) -> Completed:
+        """Complete one of them. Raises ``TaskRefused``."""
+        return operations.complete_task(task=task, by=by, seen=seen)
 
-    COMPLETE, POSTPONE, REASSIGN = "COMPLETE", "POSTPONE", "REASSIGN"
+
+class TickedTasksForm(forms.Form):
+    """Some tasks, each by its key and the version that was looked at."""
+
     MOST = 200
 
-    action = forms.ChoiceField(choices=[(name, name) for name in (COMPLETE, POSTPONE, REASSIGN)])
-    all = forms.BooleanField(required=False)
-    query = forms.CharField(required=False, max_length=2000)
-
-    def __init__(self, *args: Any, request: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.request = request
-
-    def _all_that_match(self, query: str) -> dict[int, int]:
-        """The version of each task that the list shows, and of one more than are changed at once."""
-        rows = Task.objects.visible_to(self.request.user)
-        asked = TaskFilter(QueryDict(query), rows, request=self.request)
-        return dict(asked.rows.soonest_first().values_list("pk", "version")[: self.MOST + 1])
-
-    def _ticked(self) -> dict[int, int]:
+    def wanted(self, typed: dict[str, Any]) -> dict[int, int]:
         """The version that was seen of each task. Raises ``ValidationError``."""
         assert isinstance(self.data, QueryDict)
         values = self.data.getlist("chosen")
@@ -354,8 +344,7 @@ class ChosenTasksForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """At least one task, and no more than are changed at once."""
         typed: dict[str, Any] = super().clean() or {}
-        wants_all = typed.get("all") and "query" in typed
-        typed["chosen"] = self._all_that_match(typed["query"]) if wants_all else self._ticked()
+        typed["chosen"] = self.wanted(typed)
         if not typed["chosen"]:
             raise ValidationError(_("Nothing is chosen. Tick the tasks that are meant."))
         if len(typed["chosen"]) > self.MOST:
@@ -363,6 +352,31 @@ class ChosenTasksForm(forms.Form):
                 _("At most %(n)d tasks are changed at once. Choose fewer.") % {"n": self.MOST}
             )
         return typed
+
+
+class ChosenTasksForm(TickedTasksForm):
+    """The rows that were ticked, or all that a list shows, and what to do with them."""
+
+    COMPLETE, POSTPONE, REASSIGN = "COMPLETE", "POSTPONE", "REASSIGN"
+
+    action = forms.ChoiceField(choices=[(name, name) for name in (COMPLETE, POSTPONE, REASSIGN)])
+    all = forms.BooleanField(required=False)
+    query = forms.CharField(required=False, max_length=2000)
+
+    def __init__(self, *args: Any, request: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def wanted(self, typed: dict[str, Any]) -> dict[int, int]:
+        """All that match if that was ticked, else the rows that were. Raises ``ValidationError``."""
+        wants_all = typed.get("all") and "query" in typed
+        return self._all_that_match(typed["query"]) if wants_all else super().wanted(typed)
+
+    def _all_that_match(self, query: str) -> dict[int, int]:
+        """The version of each task that the list shows, and of one more than are changed at once."""
+        rows = Task.objects.visible_to(self.request.user)
+        asked = TaskFilter(QueryDict(query), rows, request=self.request)
+        return dict(asked.rows.soonest_first().values_list("pk", "version")[: self.MOST + 1])
 
 
 def _is_number(text: str) -> bool:

@@ -1,5 +1,6 @@
 """The list of tasks: whose, in which state, filtered; done from the list, one by one and many at once."""
 
+import re
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,7 @@ import time_machine
 from django.urls import reverse
 from django.utils import timezone
 
+from activities import operations
 from activities.models import RepeatsFrom, Task, TaskKind, TaskStatus
 from activities.templatetags.tasks import due_words
 from crm.dates import today
@@ -22,6 +24,7 @@ from tests.factories import (
 
 LIST = reverse("opportunities:tasks")
 BATCH = reverse("opportunities:task-batch")
+UNDO = reverse("opportunities:task-batch-undo")
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Europe/Brussels"))
 
 
@@ -291,13 +294,14 @@ def test_chosen_ones_are_completed_and_the_rest_is_said(as_seller, salesperson):
         BATCH,
         {
             "action": "COMPLETE",
+            "asked": "1",
             "chosen": [*chosen(first, second, closed, others), f"{stale.pk}.1", "424242.1"],
         },
     )
 
     html = response.content.decode()
     assert response.status_code == 200
-    assert "2 tasks were changed." in html
+    assert "2 tasks are done." in html
     assert "is done already" in html
     assert "This needs whoever is to do it" in html
     assert "changed “Changed meanwhile” meanwhile" in html
@@ -315,10 +319,72 @@ def test_all_that_match_are_completed(as_seller, salesperson):
     TaskFactory(salesperson=salesperson, description="Something else")
     assert "All 30 that match" in as_seller.get(LIST, {"q": "call"}).content.decode()
 
-    response = as_seller.post(BATCH, {"action": "COMPLETE", "all": "1", "query": "q=call"})
+    asked = as_seller.post(BATCH, {"action": "COMPLETE", "all": "1", "query": "q=call"})
+    assert "Complete 30 tasks?" in asked.content.decode()
+    assert Task.objects.open().count() == 31
 
-    assert "30 tasks were changed." in response.content.decode()
+    carried = re.findall(r'name="chosen" value="([\d.]+)"', asked.content.decode())
+    response = as_seller.post(BATCH, {"action": "COMPLETE", "asked": "1", "chosen": carried})
+
+    assert "30 tasks are done." in response.content.decode()
     assert Task.objects.open().get().description == "Something else"
+
+
+def test_completing_many_asks_first_and_says_which_repeat(as_seller, salesperson):
+    single = TaskFactory(salesperson=salesperson)
+    weekly = TaskFactory(salesperson=salesperson, repeats="1W", series_began_on=today())
+
+    html = as_seller.post(BATCH, {"action": "COMPLETE", "chosen": chosen(single, weekly)}).content.decode()
+
+    assert "Complete 2 tasks?" in html
+    assert "One of them repeats and goes on." in html
+    assert ">Complete 2 tasks<" in html
+    assert all(f'value="{key}"' in html for key in chosen(single, weekly))
+    assert Task.objects.open().count() == 2
+
+
+def test_completing_a_single_one_asks_nothing(as_seller, salesperson):
+    task = TaskFactory(salesperson=salesperson)
+
+    html = as_seller.post(BATCH, {"action": "COMPLETE", "chosen": chosen(task)}).content.decode()
+
+    assert "1 task is done." in html
+    assert not Task.objects.open().exists()
+
+
+def test_completing_many_can_be_taken_back(as_seller, seller, salesperson):
+    single = TaskFactory(salesperson=salesperson, description="Single")
+    weekly = TaskFactory(salesperson=salesperson, repeats="1W", series_began_on=today())
+    again = TaskFactory(salesperson=salesperson, description="Done again")
+    earlier = TaskFactory(salesperson=salesperson, description="Earlier", closed=True)
+    keys = chosen(single, weekly, again, earlier)
+    html = as_seller.post(BATCH, {"action": "COMPLETE", "asked": "1", "chosen": keys}).content.decode()
+    assert "The next one of 1 that repeats was made." in html
+    undo = html.partition(f'action="{UNDO}"')[2]
+    carried = re.findall(r'name="chosen" value="([\d.]+)"', undo)
+    assert sorted(carried) == sorted(f"{task.pk}.2" for task in (single, weekly, again))
+    again.refresh_from_db()
+    operations.reopen_task(task=again, by=seller)
+    operations.complete_task(task=again, by=seller)
+
+    html = as_seller.post(UNDO, {"chosen": carried}).content.decode()
+
+    assert "2 tasks are open again." in html
+    assert "changed “Done again” meanwhile" in html
+    assert set(Task.objects.open()) == {single, weekly}
+
+
+@pytest.mark.parametrize("data", [{}, {"chosen": ["x"]}, {"chosen": [f"{n}.1" for n in range(1, 202)]}])
+def test_taking_back_what_makes_no_sense_is_refused(as_seller, data):
+    assert as_seller.post(UNDO, data).status_code == 422
+
+
+def test_taking_back_is_for_those_who_sell(as_viewer):
+    task = TaskFactory(closed=True)
+
+    assert as_viewer.post(UNDO, {"chosen": chosen(task)}).status_code == 403
+    assert as_viewer.get(UNDO).status_code == 405
+    assert not Task.objects.get().is_open
 
 
 def test_all_that_match_are_not_more_than_can_be_changed(as_seller, salesperson):
