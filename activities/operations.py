@@ -38,9 +38,10 @@ from activities.models import (
     Task,
     TaskKind,
     TaskPriority,
+    TaskQuerySet,
     TaskStatus,
 )
-from activities.series import NotRepeating, after, check_repeats, next_in_series
+from activities.series import NotRepeating, check_repeats, next_in_series
 from contacts.models import Contact
 from crm.dates import apply_formula, today
 from crm.text import can_be_stored
@@ -196,13 +197,13 @@ def _within_bounds(day: date) -> date:
 def next_due(task: Task, done_on: date) -> date | None:
     """When the next task of a series is due if this one is closed on a day; None when the series ends there.
 
-    Counted from the due dates of the series or from the day it is done, and always later than both this task's own
-    date and the day it is closed.
+    Counted from the due dates of the series, and then later than this task's own date too, or from the day it is done;
+    always later than the day it is closed.
     """
     if not task.repeats:
         return None
     if task.repeats_from == RepeatsFrom.DONE:
-        following = after(task.repeats, done_on)
+        following = next_in_series(task.repeats, began_on=done_on, beyond=done_on)
     else:
         assert task.series_began_on is not None  # the database says so
         beyond = max(done_on, task.due_on)
@@ -219,6 +220,7 @@ def create_task(*, facts: TaskFacts, by: User, dry_run: bool = False) -> Task:
     Raises ``DescriptionRefused``, ``DueRefused``, ``DoerRefused``, ``TaskContactRefused`` or ``RepeatsRefused``.
     """
     with transaction.atomic():
+        _hold(facts.opportunity.pk if facts.opportunity else None)
         task = Task(created_by=by)
         _take_over(task, facts, by, is_new=True)
         if not dry_run:
@@ -245,7 +247,11 @@ def postpone_task(*, task: Task, due_on: date, by: User, seen: int | None = None
     """
     with _opened(task, seen) as current:
         _check_due(due_on)
-        current.set_due(due_on, current.due_time, current.time_zone)
+        day, _time = current.due_in(ZoneInfo(by.time_zone))
+        there = current.due_on + (
+            due_on - day
+        )  # by as many days, so that it stays the same time where it holds
+        current.set_due(there, current.due_time, current.time_zone)
         _write(current)
     return task
 
@@ -298,7 +304,9 @@ def reopen_task(*, task: Task, by: User, seen: int | None = None) -> Task:
     with _locked(task, seen) as current:
         if current.is_open:
             raise TaskOpen(_("“%(task)s” is open already.") % {"task": current})
-        Task.objects.filter(follows=current, version=1, status=TaskStatus.OPEN).delete()
+        following = Task.objects.filter(follows=current).select_for_update().first()
+        if following is not None and _is_untouched(following, current):
+            following.delete()
         current.status, current.closed_at, current.closed_by = TaskStatus.OPEN, None, None
         current.cancelled_by = None
         _write(current)
@@ -322,6 +330,7 @@ def assign_activity(
     Raises ``ActivityRefused`` and what ``create_task`` raises; either all tasks are made or none.
     """
     with transaction.atomic():
+        _hold(opportunity.pk if opportunity else None)
         activity = activity and Activity.objects.filter(pk=activity.pk).first()
         if activity is None:
             raise ActivityRefused(_("Choose an activity."))
@@ -389,7 +398,8 @@ def cancel_tasks_of(opportunity: Any, keys: Collection[int] | None, *, by: User,
 def undo_tasks_of(entry: Any, *, by: User, cancelled_by: Any) -> tuple[int, int]:
     """Take back what a change of an opportunity did to tasks: cancel what it made or reopened, reopen what it cancelled.
 
-    Returns how many of each. A task that was done or cancelled by hand since stays as it is.
+    What it handed over goes to the salesperson of ``cancelled_by``, the entry that undoes it. Returns how many were
+    cancelled and how many reopened. A task that was done or cancelled by hand since stays as it is.
     """
     now = timezone.now()
     back = list(
@@ -404,22 +414,27 @@ def undo_tasks_of(entry: Any, *, by: User, cancelled_by: Any) -> tuple[int, int]
     made = Task.objects.open().filter(Q(made_by=entry) | Q(reopened_by=entry)).values_list("pk", flat=True)
     gone = cancel_tasks_of(entry.opportunity_id, list(made), by=by, cancelled_by=cancelled_by)
     Task.objects.bulk_update(back, [*_CLOSING, "reopened_by"])
+    handed_over = Task.objects.filter(handed_over_by=entry, salesperson=entry.salesperson_id)
+    _hand_over(handed_over, cancelled_by)
     return gone, len(back)
 
 
-def reassign_tasks_of(opportunity: Any, *, old: Salesperson, new: Salesperson) -> int:
-    """Give the open tasks that somebody has with an opportunity to somebody else; returns how many."""
-    rows = list(
-        Task.objects.open()
-        .filter(opportunity=opportunity, salesperson=old)
-        .select_for_update()
-        .order_by("pk")
-    )
+def reassign_tasks_of(opportunity: Any, *, old: Salesperson, handed_over_by: Any) -> int:
+    """Give the open tasks that somebody has with an opportunity to whom a change of it names; returns how many.
+
+    ``handed_over_by`` is the ledger entry of that change.
+    """
+    return _hand_over(Task.objects.filter(opportunity=opportunity, salesperson=old), handed_over_by)
+
+
+def _hand_over(tasks: TaskQuerySet, entry: Any) -> int:
+    """Let the open ones of tasks be those of an entry's salesperson."""
+    rows = list(tasks.open().select_for_update().order_by("pk"))
     now = timezone.now()
     for task in rows:
-        task.salesperson, task.changed_at = new, now
+        task.salesperson, task.handed_over_by, task.changed_at = entry.salesperson, entry, now
         task.version += 1
-    Task.objects.bulk_update(rows, ["salesperson", "changed_at", "version"])
+    Task.objects.bulk_update(rows, ["salesperson", "handed_over_by", "changed_at", "version"])
     return len(rows)
 
 
@@ -433,10 +448,12 @@ _CLOSING = ["status", "closed_at", "closed_by", "cancelled_by", "changed_at", "v
 def _locked(task: Task, seen: int | None, contacts: Iterable[int | None] = ()) -> Iterator[Task]:
     """The task as it is stored now, its row locked until the operation is over.
 
-    The keys of contacts that something new will name are locked before it, in the order in which a merge locks, so
-    that nothing is left behind with a contact that is merged meanwhile.
+    Its opportunity is locked before it, as every change of that does, and then the contacts (by key) that something
+    new will name, as a merge does: so nobody waits for each other, a series sees whether the opportunity is closed, and
+    nothing is left behind with a contact that is merged meanwhile.
     """
     with transaction.atomic():
+        _hold(task.opportunity_id)
         keys = [key for key in contacts if key]
         if keys:
             list(Contact.objects.filter(pk__in=keys).locked())
@@ -450,6 +467,13 @@ def _locked(task: Task, seen: int | None, contacts: Iterable[int | None] = ()) -
             )
         yield current
     task.__dict__.update(current.__dict__)  # the caller's object says what is stored now
+
+
+def _hold(opportunity: int | None) -> None:
+    """Lock the opportunity with this key; rows that only name it can still be added meanwhile."""
+    if opportunity is not None:
+        opportunities = Task._meta.get_field("opportunity").remote_field.model._base_manager
+        list(opportunities.filter(pk=opportunity).select_for_update(no_key=True).values_list("pk"))
 
 
 @contextmanager
@@ -493,7 +517,7 @@ def _take_over(task: Task, facts: TaskFacts, by: User, *, is_new: bool) -> None:
     if not is_same_due:
         task.set_due(due_on, facts.due_time, by.time_zone)
     if not is_same_series:
-        task.repeats, task.series_began_on = facts.repeats, due_on if facts.repeats else None
+        task.repeats, task.series_began_on = facts.repeats, task.due_on if facts.repeats else None
     task.repeats_from = RepeatsFrom(facts.repeats_from)
 
 
@@ -554,6 +578,26 @@ def _is_over(task: Task) -> bool:
     return task.opportunity is not None and task.opportunity.is_closed
 
 
+def _is_untouched(following: Task, task: Task) -> bool:
+    """Whether the next one of a series is still as it was made; a contact that was merged touches nothing."""
+    assert task.closed_at is not None
+    return (
+        following.is_open
+        and following.due_on == next_due(task, timezone.localdate(task.closed_at))
+        and following.due_time == task.due_time
+        and all(getattr(following, name) == getattr(task, name) for name in _SAME_IN_A_SERIES)
+    )
+
+
+_SAME_IN_A_SERIES = (
+    "kind",
+    "description",
+    "priority",
+    "salesperson_id",
+    "team_id",
+    "opportunity_id",
+    "repeats",
+)
 _CARRIED_ON = (
     "kind",
     "description",

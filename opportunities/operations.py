@@ -704,7 +704,7 @@ def reassign(
         old = current.salesperson
         _record(current, entry, dry_run=dry_run)
         if with_tasks and not dry_run:
-            task_operations.reassign_tasks_of(current, old=old, new=entry.salesperson)
+            task_operations.reassign_tasks_of(current, old=old, handed_over_by=entry)
         return entry
 
 
@@ -858,7 +858,7 @@ def delete(
 
     Raises ``StillInProgress`` or ``MovedMeanwhile``.
     """
-    with _locked(opportunity, dry_run=dry_run) as current:
+    with _locked(opportunity, dry_run=dry_run, is_going=True) as current:
         if current.is_in_progress:
             raise StillInProgress(
                 _(
@@ -982,8 +982,11 @@ def _in_hand(opportunity: Opportunity) -> _Hand | None:
 
 
 @contextmanager
-def _locked(opportunity: Opportunity, *, dry_run: bool) -> Iterator[Opportunity]:
-    """The opportunity as it is stored now, its row locked until the operation is over."""
+def _locked(opportunity: Opportunity, *, dry_run: bool, is_going: bool = False) -> Iterator[Opportunity]:
+    """The opportunity as it is stored now, its row locked until the operation is over.
+
+    Rows that only name it can still be added meanwhile, unless it ``is_going``.
+    """
     if not dry_run and _in_hand(opportunity):
         yield opportunity
         return
@@ -991,7 +994,8 @@ def _locked(opportunity: Opportunity, *, dry_run: bool) -> Iterator[Opportunity]
     with _transaction(dry_run):
         # The row alone: after a wait PostgreSQL re-reads the locked row, but not any that are joined to it. What it
         # points to is read when an operation needs it.
-        current = (rows if dry_run else rows.select_for_update()).filter(pk=opportunity.pk).first()
+        rows = rows if dry_run else rows.select_for_update(no_key=not is_going)
+        current = rows.filter(pk=opportunity.pk).first()
         if current is None:
             raise Gone(_("Somebody deleted it meanwhile."))
         yield current

@@ -190,6 +190,16 @@ class Task(models.Model):
         related_name="tasks_reopened",
         help_text=_("The change of the opportunity that took back its cancelling."),
     )
+    handed_over_by = models.ForeignKey(
+        "opportunities.OpportunityEntry",
+        verbose_name=_("handed over by"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="tasks_handed_over",
+        help_text=_("The change of the opportunity that gave this task to its salesperson."),
+    )
     repeats = DateFormulaField(_("repeats after"), help_text=_("Such as 1W or 1M; empty if it does not."))
     repeats_from = models.CharField(
         _("counted from"), max_length=4, choices=RepeatsFrom, default=RepeatsFrom.DUE

@@ -78,7 +78,9 @@ class ActivityStep(models.Model):
     position = models.PositiveIntegerField(_("position"))
     kind = models.CharField(_("kind"), max_length=7, choices=TaskKind, default=TaskKind.TODO)
     description = models.CharField(_("description"), max_length=100)
-    priority = models.CharField(_("priority"), max_length=6, choices=TaskPriority, default=TaskPriority.LOW)
+    priority = models.CharField(
+        _("priority"), max_length=6, choices=TaskPriority, default=TaskPriority.NORMAL
+    )
     due_in = DateFormulaField(_("due in"), help_text=_("From the start of the activity, such as 2D or 1W."))
 
     class Meta:

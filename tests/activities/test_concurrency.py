@@ -12,6 +12,7 @@ from salescycles.models import SalesCycleStage
 from tests.factories import (
     ActivityFactory,
     ActivityStepFactory,
+    CloseReasonFactory,
     CompanyFactory,
     OpportunityFactory,
     TaskFactory,
@@ -115,6 +116,69 @@ def test_merge_while_an_opportunity_moves_leaves_no_task_behind(run, by):
     assert names(results) == ["ContactMerge", "OpportunityEntry"]
     assert Task.objects.count() == 2
     assert {task.contact for task in Task.objects.all()} == {kept}
+
+
+@both_ways
+@pytest.mark.parametrize("is_first", [True, False])
+def test_series_ends_with_an_opportunity_that_is_closed_at_the_same_time(run, by, is_first):
+    opportunity = OpportunityFactory(by=by, started=True)
+    task = TaskFactory(opportunity=opportunity, repeats="1W", series_began_on=today())
+    both = [
+        lambda: tasks.complete_task(task=own_copy(task), by=by, outcome="Reached her."),
+        lambda: operations.close(
+            opportunity=opportunity,
+            outcome="LOST",
+            reason=CloseReasonFactory(outcome="LOST"),
+            cancel_tasks=ALL_TASKS,
+            by=by,
+            on=today(),
+        ),
+    ]
+
+    results = run(*(both if is_first else reversed(both)))
+
+    assert set(names(results)) <= {"Completed", "OpportunityEntry", "TaskClosed"}
+    assert opportunity.entries.filter(action="LOST").exists()
+    assert not Task.objects.open().exists()
+
+
+@both_ways
+def test_next_one_that_somebody_closes_stays_when_the_one_before_is_reopened(run, by):
+    task = TaskFactory(repeats="1W", series_began_on=today())
+    following = tasks.complete_task(task=own_copy(task), by=by).following
+
+    run(
+        lambda: tasks.cancel_task(task=own_copy(following), by=by),
+        lambda: tasks.reopen_task(task=own_copy(task), by=by),
+    )
+
+    assert own_copy(task).is_open
+    if run is while_uncommitted:
+        assert own_copy(following).status == TaskStatus.CANCELLED
+
+
+@both_ways
+def test_new_task_waits_for_the_closing_of_its_opportunity_or_is_cancelled_with_it(run, by):
+    opportunity = OpportunityFactory(by=by, started=True)
+    facts = tasks.TaskFacts(
+        "CALL", "Call", today(), salesperson=opportunity.salesperson, opportunity=opportunity
+    )
+
+    results = run(
+        lambda: tasks.create_task(facts=facts, by=by),
+        lambda: operations.close(
+            opportunity=opportunity,
+            outcome="LOST",
+            reason=CloseReasonFactory(outcome="LOST"),
+            cancel_tasks=ALL_TASKS,
+            by=by,
+            on=today(),
+        ),
+    )
+
+    assert names(results) == ["OpportunityEntry", "Task"]
+    if run is while_uncommitted:
+        assert not Task.objects.open().exists()
 
 
 def with_activity(by):

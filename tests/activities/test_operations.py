@@ -1,6 +1,7 @@
 """What is done with tasks, and what is refused."""
 
 from datetime import date, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -8,6 +9,7 @@ from django.utils import timezone
 from activities import operations
 from activities.models import Activity, Interaction, InteractionKind, RepeatsFrom, Task, TaskKind, TaskStatus
 from activities.operations import PlannedTask, TaskFacts
+from contacts.operations import merge
 from crm.dates import today
 from salespeople.models import Role
 from tests.factories import (
@@ -422,6 +424,52 @@ def test_series_that_was_put_off_and_described_anew_keeps_its_beginning(facts, b
     assert task.series_began_on == date(2026, 1, 31)
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "expected"),
+    [
+        ("America/Los_Angeles", date(2026, 3, 24), date(2026, 3, 25)),
+        ("Asia/Tokyo", date(2026, 3, 24), date(2026, 3, 24)),
+    ],
+)
+def test_task_is_put_off_to_the_day_that_the_reader_means(facts, by, zone, day, expected):
+    task = operations.create_task(facts=facts(due_on=date(2026, 3, 23), due_time=time(7)), by=by)
+    reader = user_with_role(Role.SALESPERSON, time_zone=zone)
+
+    operations.postpone_task(task=task, due_on=day, by=reader)
+
+    assert (task.due_on, task.due_time, task.time_zone) == (expected, time(7), "Europe/Brussels")
+    assert task.due_in(ZoneInfo(zone))[0] == day
+
+
+def test_series_that_somebody_begins_in_another_time_zone_keeps_its_weekday(facts, by):
+    task = operations.create_task(facts=facts(due_on=date(2026, 3, 23), due_time=time(23)), by=by)
+    reader = user_with_role(Role.SALESPERSON, time_zone="Asia/Tokyo")
+    day, at = task.due_in(ZoneInfo("Asia/Tokyo"))
+
+    operations.change_task(task=task, facts=facts(due_on=day, due_time=at, repeats="1W"), by=reader)
+
+    assert task.series_began_on == task.due_on == date(2026, 3, 23)
+
+
+def test_series_from_the_day_it_is_done_never_goes_back(facts, by):
+    task = operations.create_task(
+        facts=facts(repeats="1M-30D", repeats_from="DONE", due_on=date(2026, 7, 1)), by=by
+    )
+
+    assert operations.next_due(task, date(2026, 1, 31)) > date(2026, 1, 31)
+
+
+def test_reopening_takes_the_next_one_away_although_its_contact_was_merged(facts, by):
+    task = weekly(facts, by)
+    kept = CompanyFactory()
+    operations.complete_task(task=task, by=by)
+    merge(kept=kept, merged=task.contact, chosen={}, by=by)
+
+    operations.reopen_task(task=task, by=by)
+
+    assert Task.objects.get().contact == kept
+
+
 # Activities ------------------------------------------------------------------------------------------------------
 
 
@@ -435,8 +483,8 @@ def activity():
 
 def test_every_step_is_counted_from_the_same_day(activity):
     assert operations.planned(activity, date(2026, 1, 31)) == [
-        PlannedTask("CALL", "Call", "LOW", date(2026, 2, 2)),
-        PlannedTask("MEETING", "Visit", "LOW", date(2026, 2, 28)),
+        PlannedTask("CALL", "Call", "NORMAL", date(2026, 2, 2)),
+        PlannedTask("MEETING", "Visit", "NORMAL", date(2026, 2, 28)),
     ]
     assert operations.planned(None, date(2026, 1, 31)) == []
 

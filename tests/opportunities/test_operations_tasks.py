@@ -274,6 +274,19 @@ def test_open_tasks_follow_to_a_new_salesperson_if_that_is_said(started, by):
     assert (waiting.salesperson, done.salesperson, of_another.salesperson) == (new, old, another)
 
 
+def test_undo_gives_tasks_back_to_the_old_salesperson_and_undoing_that_hands_them_over_again(started, by):
+    old, new = started.salesperson, SalespersonFactory()
+    operations.reassign(opportunity=started, salesperson=new, with_tasks=True, by=by, on=today())
+    taken_since = Task.objects.first()
+    task_operations.reassign_task(task=taken_since, salesperson=SalespersonFactory(), by=by)
+
+    for owner in (old, new):
+        operations.undo(opportunity=started, note="Wrong one", by=by, on=today())
+        assert [task.salesperson for task in Task.objects.exclude(pk=taken_since.pk)] == [owner]
+
+    assert Task.objects.get(pk=taken_since.pk).salesperson not in (old, new)
+
+
 def test_deleting_takes_the_tasks_along_and_archives_them(opportunity, by):
     task_operations.create_task(
         facts=TaskFacts(
