@@ -4,6 +4,7 @@ import csv
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
+from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
@@ -222,6 +223,25 @@ def test_the_page_offers_to_add_one_where_there_is_none(as_seller, as_viewer, op
 
 def test_a_closed_one_needs_no_next_step(as_seller, won):
     assert 'id="next-step"' not in as_seller.get(won.get_absolute_url()).content.decode()
+
+
+def test_a_closed_one_with_a_task_left_takes_no_other(as_seller, won):
+    TaskFactory(opportunity=won, description="Send the bill", salesperson=won.salesperson)
+
+    html = strip(as_seller.get(won.get_absolute_url()))
+
+    assert "Send the bill" in html
+    assert "/complete/" in html
+    assert reverse("opportunities:task-new") not in html
+
+
+def test_the_next_step_opens_as_a_dialog_that_comes_back(as_seller, opportunity):
+    task = TaskFactory(opportunity=opportunity)
+    here = opportunity.get_absolute_url()
+
+    html = strip(as_seller.get(here))
+
+    assert f'<a href="{task.get_absolute_url()}?next={quote(here, safe="")}" data-dialog>' in html
 
 
 def test_completing_it_from_the_page_shows_the_next_one(as_seller, opportunity):
