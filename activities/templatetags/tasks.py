@@ -37,6 +37,21 @@ def due_words(task: Task) -> str:
     return _("%(day)s at %(time)s") % {"day": when, "time": clock} if clock else when
 
 
+@register.filter
+def repeats_words(formula: str) -> str:
+    """How often a task repeats: “every 2 weeks”; a formula that is seldom used as it was typed."""
+    words = {
+        "CM": _("at the end of every month"),
+        "1D": _("every day"),
+        "1W": _("every week"),
+        "2W": _("every 2 weeks"),
+        "1M": _("every month"),
+        "1Q": _("every quarter"),
+        "1Y": _("every year"),
+    }
+    return words.get(formula) or _("after %(formula)s") % {"formula": formula}
+
+
 def _closed_words(task: Task) -> str:
     closed_on = timezone.localdate(task.closed_at) if task.closed_at else None
     words = {"when": days_from_today(closed_on)}

@@ -264,8 +264,9 @@ class PostponeForm(forms.Form):
     def perform(self, task: Task, by: User, seen: int | None = None) -> str:
         """Postpone it, and say so. Raises ``TaskRefused``."""
         due_on: date = self.cleaned_data["due_on"]
+        words = _("Postponed to %(day)s.") if due_on >= task.due_on else _("Due again on %(day)s.")
         operations.postpone_task(task=task, due_on=due_on, by=by, seen=seen or self.cleaned_data["seen"])
-        return _("Postponed to %(day)s.") % {"day": day(due_on)}
+        return words % {"day": day(due_on)}
 
 
 class HandOverForm(forms.Form):
@@ -305,9 +306,15 @@ class RepeatsPreviewForm(forms.Form):
         return "".join(str(self.cleaned_data["repeats"]).split()).upper()
 
 
-def snooze_days() -> list[tuple[str, date]]:
-    """The days a task is usually put off to."""
+def snooze_days(task: Task) -> list[tuple[str, date]]:
+    """The days a task is usually put off to, all later than the day it is due now."""
     now = today()
+    if task.due_on > now:
+        return [
+            (_("1 day later"), task.due_on + timedelta(days=1)),
+            (_("3 days later"), task.due_on + timedelta(days=3)),
+            (_("1 week later"), task.due_on + timedelta(days=7)),
+        ]
     monday = now + timedelta(days=7 - now.weekday())
     return [
         (_("Tomorrow"), now + timedelta(days=1)),

@@ -1,8 +1,11 @@
 """One task: making it, reading it, saying something else, doing, cancelling, postponing, handing over, reopening."""
 
-from datetime import date, time, timedelta
+import re
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.urls import reverse
 
 from activities import operations
@@ -91,6 +94,23 @@ def test_form_is_filled_in_from_where_one_came(as_manager, salesperson, opportun
     assert "Acme Logistics NV" in html
     assert 'value="2026-12-24"' in html
     assert f'<option value="person-{salesperson.pk}" selected>' in html
+
+
+def test_form_says_why_it_is_not_about_the_opportunity(as_seller, won, settings):
+    html = as_seller.get(NEW, {"opportunity": won.pk}).content.decode()
+    assert f"{won.number} is closed, so the task is about no opportunity." in html
+    assert "Reopen it first, or choose another." in html
+    assert "Acme Logistics NV" in html
+    assert f"{won.number} · " not in html
+
+    other = OpportunityFactory(salesperson=SalespersonFactory())
+    html = as_seller.get(NEW, {"opportunity": other.pk}).content.decode()
+    assert f"You do not work on {other.number}, so the task is about no opportunity." in html
+
+    settings.VISIBILITY = "own"
+    html = as_seller.get(NEW, {"opportunity": other.pk}).content.decode()
+    assert other.number not in html
+    assert "about no opportunity" not in html
 
 
 def test_form_for_a_contact_and_for_a_salesperson(as_seller, company):
@@ -220,6 +240,27 @@ def test_task_says_what_and_who(as_seller, task):
     assert "Call about the offer" in html
     assert "Acme Logistics NV" in html
     assert "Postpone to" in html
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("CM", "at the end of every month"),
+        ("1D", "every day"),
+        ("1W", "every week"),
+        ("2W", "every 2 weeks"),
+        ("1M", "every month"),
+        ("1Q", "every quarter"),
+        ("1Y", "every year"),
+        ("1M+3D", "after 1M+3D"),
+    ],
+)
+def test_series_is_said_in_words(as_seller, salesperson, formula, words):
+    task = TaskFactory(salesperson=salesperson, repeats=formula, series_began_on=today())
+
+    html = as_seller.get(task.get_absolute_url()).content.decode()
+
+    assert f"<dd>{words}, counted from the day it was due</dd>" in html
 
 
 def test_dialog_is_only_the_dialog(as_seller, task):
@@ -446,7 +487,10 @@ def test_cancel_of_a_repeating_one_asks_how_far(as_seller, salesperson):
 
 
 def test_cancel_of_a_single_one(as_seller, task):
-    assert "only this one" not in as_seller.get(url("cancel", task)).content.decode()
+    html = as_seller.get(url("cancel", task)).content.decode()
+    assert "only this one" not in html
+    assert ">Keep it<" in html
+    assert ">Cancel<" not in html
 
     as_seller.post(url("cancel", task), {"seen": 1})
 
@@ -470,6 +514,38 @@ def test_postpone_and_reassign(as_seller, task):
 
     task.refresh_from_db()
     assert (task.due_on, task.salesperson) == (day, other)
+
+
+def test_postponing_is_taken_back_by_the_message(as_seller, task):
+    list_url = reverse("opportunities:tasks")
+    later = today() + timedelta(days=5)
+    as_seller.post(url("postpone", task), {"seen": 1, "due_on": later.isoformat(), "next": list_url})
+    html = as_seller.get(list_url).content.decode()
+    undo = f"{url('postpone', task)}?seen=2&due_on={today().isoformat()}&next=%2Ftasks%2F"
+    assert "Postponed to" in html
+    assert f'action="{undo.replace("&", "&amp;")}"' in html
+
+    response = as_seller.post(undo)
+
+    assert response["Location"] == list_url
+    task.refresh_from_db()
+    assert task.due_on == today()
+    assert "Due again on" in as_seller.get(list_url).content.decode()
+    assert as_seller.post(undo).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("days", "offered"),
+    [(-3, [1, 3, 7]), (0, [1, 3, 7]), (1, [2, 4, 8]), (30, [31, 33, 37])],
+)
+@time_machine.travel(datetime(2026, 11, 23, 9, tzinfo=ZoneInfo("Europe/Brussels")), tick=False)
+def test_quick_choices_never_bring_a_task_forward(as_seller, salesperson, days, offered):
+    task = TaskFactory(salesperson=salesperson, due_on=today() + timedelta(days=days))
+
+    html = as_seller.get(task.get_absolute_url()).content.decode()
+
+    found = re.findall(r'name="due_on" value="([-\d]+)"', html)
+    assert found == [(today() + timedelta(days=day)).isoformat() for day in offered]
 
 
 @pytest.mark.parametrize(("name", "data"), [("postpone", {"due_on": ""}), ("reassign", {"doer": "team-x"})])
@@ -537,10 +613,21 @@ def test_card_lists_open_ones_and_a_few_closed(as_seller, salesperson, company, 
     assert "More open tasks" in html
     assert html.count("Closed ") == 5
     assert "More that is done" in html
+    assert "<summary>Done or cancelled</summary>" in html
     assert "a task" in html
     assert reverse(f"opportunities:assign-{name}", args=[about[name].pk]) in html
     assert panel in as_seller.get(about[name].get_absolute_url()).content.decode()
     assert "<html" in as_seller.get(panel).content.decode()
+
+
+@pytest.mark.parametrize("name", ["opportunity", "contact", "salesperson"])
+def test_card_as_a_page_leads_back(as_seller, salesperson, company, opportunity, name):
+    about = {"salesperson": salesperson, "contact": company, "opportunity": opportunity}[name]
+
+    html = as_seller.get(reverse(f"opportunities:tasks-for-{name}", args=[about.pk])).content.decode()
+
+    crumbs = html.partition('<nav class="crumbs"')[2].partition("</nav>")[0]
+    assert f'<a href="{about.get_absolute_url()}">' in crumbs
 
 
 def test_card_offers_a_viewer_nothing(as_viewer, opportunity):

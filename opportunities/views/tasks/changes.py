@@ -57,6 +57,7 @@ def new_task(request: CrmRequest) -> HttpResponse:
     context = {
         "title": _("New task"),
         "form": form,
+        "notice": _why_not_about(request) if request.method == "GET" else "",
         "submit_label": _("Add"),
         "cancel_url": back_url(request),
     }
@@ -163,6 +164,9 @@ def _prefilled(request: CrmRequest) -> dict[str, Any]:
     if opportunity is not None:
         initial |= {"opportunity": opportunity, "contact": opportunity.contact}
         salesperson = salesperson or opportunity.salesperson
+    elif (unfit := _unfit_opportunity(request)) is not None:
+        usable = Contact.objects.visible_to(request.user).usable()
+        contact = contact or usable.filter(pk=unfit.contact_id).first()
     if contact is not None:
         initial["contact"] = contact
     if salesperson is not None and not salesperson.is_blocked:
@@ -172,6 +176,29 @@ def _prefilled(request: CrmRequest) -> dict[str, Any]:
 
 def _open_opportunities(request: CrmRequest) -> QuerySet[Any]:
     return Opportunity.objects.workable_by(request.user).open().select_related("contact", "salesperson")
+
+
+def _unfit_opportunity(request: CrmRequest) -> Opportunity | None:
+    """The opportunity in the address, if the reader sees it and yet cannot make a task about it."""
+    opportunity: Opportunity | None = _from_address(
+        request, "opportunity", Opportunity.objects.visible_to(request.user)
+    )
+    fits = opportunity is not None and _open_opportunities(request).filter(pk=opportunity.pk).exists()
+    return None if fits else opportunity
+
+
+def _why_not_about(request: CrmRequest) -> str:
+    """Why the opportunity in the address is not in the form; nothing if it is, or if none is there."""
+    opportunity = _unfit_opportunity(request)
+    if opportunity is None:
+        return ""
+    if opportunity.is_closed:
+        words = _(
+            "%(number)s is closed, so the task is about no opportunity. Reopen it first, or choose another."
+        )
+    else:
+        words = _("You do not work on %(number)s, so the task is about no opportunity. Choose another.")
+    return words % {"number": opportunity.number}
 
 
 def _day(request: CrmRequest) -> date:

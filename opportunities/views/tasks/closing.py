@@ -1,6 +1,7 @@
 """What is done with one task: complete, cancel, reopen, postpone and hand over."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -79,6 +80,7 @@ def cancel_task(request: CrmRequest, pk: int) -> HttpResponse:
         "submit_label": _("Cancel the task"),
         "form": form,
         "cancel_url": back_url(request, task),
+        "cancel_label": _("Keep it"),
         "up_url": task.get_absolute_url(),
         "up_label": str(task),
     }
@@ -90,8 +92,7 @@ def cancel_task(request: CrmRequest, pk: int) -> HttpResponse:
 def reopen_task(request: CrmRequest, pk: int) -> HttpResponse:
     """Take a closed task back."""
     task = workable_task(request, pk)
-    data = {**request.GET.dict(), **request.POST.dict()} if request.method == "POST" else None
-    form = SeenTaskForm(data, initial={"seen": task.version})
+    form = SeenTaskForm(_sent_or_asked(request), initial={"seen": task.version})
     status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
@@ -117,10 +118,11 @@ def _reopened(request: CrmRequest, task: Task) -> HttpResponse:
 @form_methods
 @readers_only
 def postpone_task(request: CrmRequest, pk: int) -> HttpResponse:
-    """Put a task off to another day."""
+    """Put a task off to another day; the message takes it back."""
     task = workable_task(request, pk)
-    form = PostponeForm(sent(request), initial={"seen": task.version, "due_on": task.due_on})
-    return _change(request, task, form, _("Postpone"))
+    former = task.due_on
+    form = PostponeForm(_sent_or_asked(request), initial={"seen": task.version, "due_on": former})
+    return _change(request, task, form, _("Postpone"), undo={"due_on": former})
 
 
 @form_methods
@@ -137,8 +139,14 @@ def reassign_task(request: CrmRequest, pk: int) -> HttpResponse:
     return _change(request, task, form, _("Reassign"))
 
 
-def _change(request: CrmRequest, task: Task, form: PostponeForm | HandOverForm, title: str) -> HttpResponse:
-    """Draw a small form, do what it says, or say why not."""
+def _change(
+    request: CrmRequest,
+    task: Task,
+    form: PostponeForm | HandOverForm,
+    title: str,
+    undo: dict[str, Any] | None = None,
+) -> HttpResponse:
+    """Draw a small form, do what it says, or say why not. ``undo`` is what the same form takes it back with."""
     status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
@@ -146,9 +154,17 @@ def _change(request: CrmRequest, task: Task, form: PostponeForm | HandOverForm, 
         except TaskRefused as refusal:
             status = _refuse(form, refusal)
         else:
-            messages.success(request, f"{task}: {words}")
-            return changed(request, back_url(request, task))
+            back = back_url(request, task)
+            query = {"seen": task.version, **(undo or {}), "next": back}
+            way_back = f"{request.path}?{urlencode(query)}" if undo else ""
+            messages.success(request, f"{task}: {words}", extra_tags=way_back)
+            return changed(request, back)
     return draw_form(request, task, form, {"title": title, "submit_label": title}, status=status)
+
+
+def _sent_or_asked(request: CrmRequest) -> dict[str, Any] | None:
+    """What was typed, with what the address of a way back says; nothing before anything was sent."""
+    return {**request.GET.dict(), **request.POST.dict()} if request.method == "POST" else None
 
 
 def _refuse(form: Any, refusal: TaskRefused) -> int:

@@ -54,7 +54,7 @@ def task_detail(request: CrmRequest, pk: int) -> HttpResponse:
     context = {
         "task": task,
         "line": line,
-        "snooze_days": snooze_days() if line.may_work and task.is_open else [],
+        "snooze_days": snooze_days(task) if line.may_work and task.is_open else [],
         "back": back_url(request, task),
         "outcome": task.outcome.text if task.outcome and _sees_outcome(line) else "",
     }
