@@ -309,13 +309,13 @@ class UndoForm(ReasonedForm):
 
     @property
     def tasks_that_go(self) -> list[Task]:
-        """The open tasks that the last change made, which are cancelled with it; the first few."""
+        """The open tasks that the last change made or opened again, which will be cancelled; the first few."""
         newest = Q(made_by=self._last_entry) | Q(reopened_by=self._last_entry)
         return list(self._tasks().open().filter(newest)[:MOST_SHOWN])
 
     @property
     def tasks_that_come_back(self) -> list[Task]:
-        """The tasks that the last change cancelled, which are open again then; the first few."""
+        """The tasks that the last change cancelled, which will be open again; the first few."""
         return list(self._tasks().filter(cancelled_by=self._last_entry)[:MOST_SHOWN])
 
     @cached_property

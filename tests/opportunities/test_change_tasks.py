@@ -422,10 +422,19 @@ def test_undo_says_what_goes_and_what_comes_back(as_seller, opportunity, seller)
 
     assert [str(task) for task in form.tasks_that_go] == ["Meet"]
     assert [str(task) for task in form.tasks_that_come_back] == ["Call"]
-    assert "These tasks came with it and are cancelled:" in page.text
+    assert "These open tasks will be cancelled:" in page.text
+    assert "These tasks will be open again:" in page.text
     as_seller.post(url("undo", opportunity), drawn(page) | {"note": "A mistake"})
     states = dict(Task.objects.values_list("description", "status"))
     assert states == {"Call": "OPEN", "Write": "OPEN", "Meet": "CANCELLED"}
+
+    again = as_seller.get(url("undo", opportunity))
+
+    assert [str(task) for task in again.context["form"].tasks_that_go] == ["Call"]
+    assert [str(task) for task in again.context["form"].tasks_that_come_back] == ["Meet"]
+    as_seller.post(url("undo", opportunity), drawn(again) | {"note": "No mistake"})
+    states = dict(Task.objects.values_list("description", "status"))
+    assert states == {"Call": "CANCELLED", "Write": "OPEN", "Meet": "OPEN"}
 
 
 # Reassigning
