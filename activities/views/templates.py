@@ -108,7 +108,7 @@ def delete_activity(request: CrmRequest, pk: int) -> HttpResponse:
 def preview_steps(request: CrmRequest) -> HttpResponse:
     """When the steps in the form would be due, saved or not."""
     formset = StepFormSet(request.POST, activity=Activity())
-    return page(request, TEMPLATE, _preview_context(formset), region="preview")
+    return render(request, f"{TEMPLATE}#preview", _preview_context(formset))
 
 
 @managers_only
@@ -136,7 +136,7 @@ def _save_or_say_why(request: CrmRequest, activity: Activity, steps: list[Activi
 def _redraw_as_typed(request: CrmRequest, activity: Activity, steps: list[ActivityStep]) -> HttpResponse:
     """The page as it was typed, with one more row or with the days that follow; for want of a script."""
     data = request.POST
-    table = StepFormSet.with_one_more_row(data, kind="TODO", priority="LOW") if "add" in data else data
+    table = StepFormSet.with_one_more_row(data, kind="TODO", priority="NORMAL") if "add" in data else data
     form = ActivityForm(initial=typed_activity(data), instance=activity)
     formset = StepFormSet(table, activity=activity, steps=steps)
     return _draw(request, activity, steps, form, formset, quiet=True)

@@ -163,6 +163,8 @@ def test_an_activity_that_is_not_there(manager):
 
 def test_new_activity_with_steps(manager):
     page = manager.get(reverse("activities:new"))
+    assert '<a class="btn btn-quiet" href="/activities/">Cancel</a>' in page.text
+    assert '<p class="muted">Type a step above to see when it is due.</p>' in page.text
     data = typed(
         page,
         code=" demo ",
@@ -178,7 +180,7 @@ def test_new_activity_with_steps(manager):
     assert (activity.code, activity.description, activity.is_active) == ("DEMO", "Product demo", True)
     assert steps_of(activity) == [
         (1, "CALL", "Call", "HIGH", "2D"),
-        (2, "MEETING", "Meet", "LOW", "CM+10D"),
+        (2, "MEETING", "Meet", "NORMAL", "CM+10D"),
     ]
 
 
@@ -254,6 +256,7 @@ def test_add_a_row_without_a_script_keeps_what_was_typed(manager, activity):
 
     rows = [row["description"].value() for row in answer.context["formset"]]
     assert (answer.status_code, rows) == (200, ["Ring", "Meet", None])
+    assert answer.context["formset"].forms[-1]["priority"].value() == "NORMAL"
     assert activity.steps.get(position=10).description == "Call"
 
 
@@ -271,7 +274,10 @@ def test_preview_says_when_each_step_would_be_due(client, activity):
     ]
     assert "28 Mar 2028" in answer.text
     assert "No date: see its row" in answer.text
-    assert answer.text.lstrip().startswith("<ol")
+    assert answer.text.lstrip().startswith('<div id="preview"')
+    for headers in ({}, {"HX-Request": "true", "HX-Target": "main"}):
+        again = client.post(reverse("activities:preview"), data, headers=headers)
+        assert (again.status_code, again.text) == (200, answer.text)
 
 
 # Somebody was first
