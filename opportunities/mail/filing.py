@@ -18,7 +18,15 @@ from activities.attachments import FileRefused, forget_files, keep_file
 from activities.models import Attachment, Email, EmailState, Interaction, InteractionKind
 from contacts.models import Contact
 from crm.imports import kept_or_not
-from opportunities.mail.matching import Addressed, Colleagues, Match, blocked_reason, is_blocked, match
+from opportunities.mail.matching import (
+    Addressed,
+    Colleagues,
+    Match,
+    blocked_reason,
+    blocked_unnamed,
+    is_blocked,
+    match,
+)
 from opportunities.mail.reading import LONGEST_TEXT, IncomingEmail, IncomingFile, shortened
 from opportunities.models import Opportunity
 from salespeople.models import User
@@ -94,11 +102,11 @@ def _judged(message: IncomingEmail, addressed: Addressed, colleagues: Colleagues
 
 def _held(found: Match) -> Match:
     """The same with its contact locked, unless that was merged or blocked at this moment."""
-    if found.contact is None:
+    if found.contact is None or found.reason:
         return found
     contact = _locked(found.contact)
     if is_blocked(contact):
-        return Match(reason=blocked_reason(contact))
+        return Match(reason=blocked_unnamed())
     return Match(contact, found.opportunity)
 
 

@@ -1,11 +1,14 @@
 """With whom, and about which opportunity, an e-mail is: by its mark, else by the addresses in it.
 
-What is not certain is not guessed: the e-mail waits, with the reason, until somebody places it. A contact that is
-blocked for privacy gets nothing filed. Answers of machines wait too: that somebody is away, or that an offer could not
-be delivered, is worth a look, but it is no conversation.
+What is not certain is not guessed: the e-mail waits, with the reason, until somebody places it. Without a mark, only
+what a contact wrote, or a colleague to a contact, is filed: a stranger cannot write into the story of a customer. A
+contact that is blocked for privacy gets nothing filed. Answers of machines wait too: that somebody is away, or that an
+offer could not be delivered, is worth a look, but it is no conversation.
+
+A reason names no contact, for not everybody who reads it may see every contact.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 
@@ -19,7 +22,6 @@ from opportunities.mail.tokens import numbers_in, own_address
 from opportunities.models import Opportunity, OpportunityContact
 from salespeople.models import Salesperson, User
 
-NAMED_AT_MOST = 5  # contacts in a reason
 LOOKED_AT = 20  # contacts with one address
 
 
@@ -40,7 +42,7 @@ class Addressed:
 
 @dataclass(frozen=True)
 class Match:
-    """Where an e-mail belongs, or why that is not certain."""
+    """Where an e-mail belongs, or why that is not certain; beside a reason, the place is only a likely one."""
 
     contact: Contact | None = None
     opportunity: Opportunity | None = None
@@ -80,7 +82,7 @@ def match(mail: Addressed, colleagues: Colleagues) -> Match:
         opportunity = Opportunity.objects.with_names().filter(number=number).first()
         if opportunity is not None:
             return _about(opportunity, outside)
-    return _with_somebody(outside)
+    return _with_somebody(outside, mail.sender, colleagues)
 
 
 def is_blocked(contact: Contact) -> bool:
@@ -102,6 +104,11 @@ def blocked_reason(contact: Contact) -> str:
     return _("%(contact)s is blocked for privacy.") % {"contact": contact.label}
 
 
+def blocked_unnamed() -> str:
+    """The same for everybody who sees the e-mail."""
+    return _("A contact it is about is blocked for privacy.")
+
+
 def _is_own(address: str, colleagues: Colleagues) -> bool:
     """Whether an address is a colleague's, or that of this installation, with or without a plus."""
     mailbox, _at, domain = address.partition("@")
@@ -114,29 +121,31 @@ def _about(opportunity: Opportunity, outside: Sequence[str]) -> Match:
     """A mark names the opportunity; who of the buyer's side wrote or got it is added if that is certain."""
     for concerned in (opportunity.contact, opportunity.company):
         if concerned is not None and is_blocked(concerned):
-            return Match(reason=blocked_reason(concerned))
+            return Match(reason=blocked_unnamed())
     for address in outside:
         found = _contacts_at(address)
         if any(is_blocked(contact) for contact in found):
-            return Match(reason=_blocked_among(found))
+            return Match(reason=blocked_unnamed())
         concerned_here = [contact for contact in found if has_part_in(contact, opportunity)]
         if len(concerned_here) == 1:
             return Match(concerned_here[0], opportunity)
     return Match(None, opportunity)
 
 
-def _with_somebody(outside: Sequence[str]) -> Match:
-    """The first address that contacts have decides."""
+def _with_somebody(outside: Sequence[str], sender: str, colleagues: Colleagues) -> Match:
+    """The first address that contacts have decides, if its contact wrote it, or a colleague did."""
     for address in outside:
         found = _contacts_at(address)
         if not found:
             continue
         if any(is_blocked(contact) for contact in found):
-            return Match(reason=_blocked_among(found))
+            return Match(reason=blocked_unnamed())
         chosen = _in_use(found)
         if chosen is None:
             return Match(reason=_ambiguous(address, found))
-        return Match(chosen, _only_open_one(chosen))
+        is_known = sender == address or sender in colleagues.addresses
+        reason = "" if is_known else _("Its sender is neither a contact nor a colleague.")
+        return Match(chosen, _only_open_one(chosen), reason)
     if not outside:
         return Match(reason=_("It names nobody but colleagues."))
     return Match(reason=_("No contact has one of its addresses."))
@@ -178,13 +187,5 @@ def _only_open_one(contact: Contact) -> Opportunity | None:
     return found[0] if found else None
 
 
-def _blocked_among(found: Iterable[Contact]) -> str:
-    return blocked_reason(next(contact for contact in found if is_blocked(contact)))
-
-
 def _ambiguous(address: str, found: Sequence[Contact]) -> str:
-    names = ", ".join(contact.label for contact in found[:NAMED_AT_MOST])
-    return _("Several contacts have the address %(address)s: %(contacts)s.") % {
-        "address": address,
-        "contacts": names,
-    }
+    return _("%(n)d contacts have the address %(address)s.") % {"n": len(found), "address": address}
