@@ -90,7 +90,8 @@ def test_move_shows_its_tasks_and_follows_stage_and_date(
     move = dialog.get_by_role("button", name="Move to Present")
     move.scroll_into_view_if_needed()
     box = dialog.bounding_box()
-    assert box["y"] >= 0 and box["y"] + box["height"] <= page.viewport_size["height"]
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= page.viewport_size["height"]
     expect(move).to_be_in_viewport(ratio=1)
 
     dialog.get_by_label("Stage").select_option(label="Propose")

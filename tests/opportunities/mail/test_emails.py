@@ -138,6 +138,12 @@ def test_page_shows_the_e_mail_as_text(as_seller, email):
     assert "<html" not in html
 
 
+def test_an_e_mail_without_a_sender_says_so(as_seller, email):
+    Email.objects.update(sender="")
+
+    assert "without a sender" in as_seller.get(reverse("opportunities:emails")).text
+
+
 def test_placed_with_a_contact_it_becomes_an_interaction(as_seller, seller, email, file, company):
     response = as_seller.post(place(email), {"contact": company.label, "opportunity": ""}, follow=True)
 
