@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from tests.factories import TaskFactory
+from tests.factories import OpportunityFactory, SalespersonFactory, TaskFactory
 
 WEEK = reverse("opportunities:task-week")
 MONTH = reverse("opportunities:task-month")
@@ -84,6 +84,52 @@ def test_full_day_leads_to_its_list(as_seller, salesperson, address, shown):
     found = next(one for one in response.context["days"] if one.date == day)
     assert len(as_seller.get(found.list_url).context["lines"]) == 25
     assert as_seller.get(found.list_url).context["page"].next_url
+
+
+@pytest.mark.parametrize("address", [WEEK, MONTH])
+def test_done_ones_are_the_first_to_be_left_out(as_seller, salesperson, address):
+    day = date(2026, 11, 25)
+    for number in range(20):
+        TaskFactory(description=f"Done {number}", due_on=day, salesperson=salesperson, closed=True)
+    TaskFactory(description="Open", due_on=day, due_time=time(20), salesperson=salesperson)
+
+    shown, more = on(as_seller.get(address, {"on": day.isoformat()}), day)
+
+    assert shown[0] == "Open"
+    assert more == 21 - len(shown)
+
+
+def test_task_says_whom_and_what_it_is_about(as_seller, opportunity, salesperson):
+    day = date(2026, 11, 25)
+    TaskFactory(due_on=day, salesperson=salesperson, opportunity=opportunity, contact=opportunity.contact)
+
+    week = as_seller.get(WEEK, {"on": day.isoformat()}).content.decode()
+    month = as_seller.get(MONTH, {"on": day.isoformat()}).content.decode()
+
+    assert f"{opportunity.contact} · {opportunity.description}</span>" in week
+    assert f"{opportunity.contact}</span>" in month
+    assert opportunity.description not in month
+
+
+def test_task_does_not_name_what_the_reader_may_not_see(as_seller, salesperson, settings):
+    settings.VISIBILITY = "own"
+    day = date(2026, 11, 25)
+    hidden = OpportunityFactory(salesperson=SalespersonFactory(), description="Hidden deal")
+    TaskFactory(due_on=day, salesperson=salesperson, opportunity=hidden)
+
+    assert "Hidden deal" not in as_seller.get(WEEK, {"on": day.isoformat()}).content.decode()
+
+
+@time_machine.travel(WEDNESDAY, tick=False)
+@pytest.mark.parametrize("address", [WEEK, MONTH])
+def test_today_is_jumped_to(as_seller, address):
+    here = as_seller.get(address).content.decode()
+    elsewhere = as_seller.get(address, {"on": "2027-03-01"}).content.decode()
+
+    assert 'href="#today"' in here
+    assert here.count('id="today"') == 1
+    assert 'href="?whose=ME#today"' in elsewhere
+    assert 'id="today"' not in elsewhere
 
 
 def test_click_on_a_day_makes_a_task_on_it(as_seller):

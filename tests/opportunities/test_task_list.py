@@ -132,6 +132,20 @@ def test_due_is_said_in_words(db, days, at, words):
 
 
 @time_machine.travel(MONDAY, tick=False)
+@pytest.mark.parametrize(
+    ("state", "heading"), [("OPEN", "Due"), ("DONE", "When"), ("CANCELLED", "When"), ("PLANNED", "Due")]
+)
+def test_column_is_called_by_what_it_says(as_seller, salesperson, state, heading):
+    TaskFactory(salesperson=salesperson)
+    TaskFactory(salesperson=salesperson, closed=True)
+    TaskFactory(salesperson=salesperson, closed=True, status=TaskStatus.CANCELLED)
+
+    html = as_seller.get(LIST, {"state": state}).content.decode()
+
+    assert f'<th scope="col">{heading}</th>' in html
+    assert ('data-label="When"' in html) == (state != "OPEN")
+
+
 def test_closed_is_said_in_words(db):
     assert due_words(TaskFactory(closed=True)) == "done today"
     assert due_words(TaskFactory(closed=True, status=TaskStatus.CANCELLED)) == "cancelled today"

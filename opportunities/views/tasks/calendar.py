@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Window
+from django.db.models import Case, Count, F, When, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpResponse
 from django.urls import reverse
@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from activities.models import Task
+from activities.models import Task, TaskStatus
 from crm.access import readers_only
 from crm.dates import add_months, today
 from crm.http import CrmRequest, page
@@ -87,6 +87,7 @@ def _draw(
         "weekdays": [date_format(day, "D") for day in list(days)[:DAYS_IN_WEEK]],
         "on": on,
         "today": today(),
+        "has_today": today() in days,
         "back": request.get_full_path(),
         "may_add": request.user.may_sell(),
         **around(request, offered, whose),
@@ -113,12 +114,14 @@ def _days(request: CrmRequest, first: date, last: date, on: date, whose: str) ->
 
 
 def _fill(request: CrmRequest, days: dict[date, Day], span: str, whose: str) -> None:
-    """Put the first few tasks of every day, and how many there are, in one query."""
+    """Put the first few tasks of every day, open ones first, and how many there are, in one query."""
     visible = Task.objects.visible_to(request.user).with_names()
     planned = in_state(of_whom(visible, request.user, whose), PLANNED)
     rows: Any = with_day(planned, min(days), max(days))
+    open_first = Case(When(status=TaskStatus.OPEN, then=0), default=1)
+    order = [open_first.asc(), F("due_at").asc(), F("pk").asc()]
     ranked = rows.annotate(
-        place=Window(RowNumber(), partition_by=[F("day")], order_by=[F("due_at").asc(), F("pk").asc()]),
+        place=Window(RowNumber(), partition_by=[F("day")], order_by=order),
         total=Window(Count("pk"), partition_by=[F("day")]),
     ).filter(place__lte=OF_A_DAY[span])
     for line in lines_of(list(ranked.order_by("day", "place")), request.user):
