@@ -56,8 +56,9 @@ class ContactPicker(forms.TextInput):
 class ContactChoiceField(forms.Field):
     """A contact the user may see, chosen by typing; ``kind`` narrows it to companies or to persons.
 
-    ``current`` is a contact that stays accepted although the user may not see it. ``initial`` may be a contact
-    or a primary key. When the field is declared in a class, give it its ``user`` in ``__init__`` of the form.
+    ``current`` is a contact that stays accepted although the user may not see it; with ``keep`` it then stands there
+    by its number alone. ``initial`` may be a contact or a primary key. When the field is declared in a class, give it
+    its ``user`` in ``__init__`` of the form.
     """
 
     widget = ContactPicker
@@ -76,15 +77,21 @@ class ContactChoiceField(forms.Field):
         self.user = user
         self.kind = kind
         self.current = current
+        self.names_current = True
         kwargs.setdefault("label", gettext_lazy("Contact"))
         kwargs.setdefault("widget", ContactPicker(kind=kind))
         super().__init__(**kwargs)
+
+    def keep(self, current: Contact | None) -> None:
+        """Go on accepting a contact, and name it only to a user who sees it."""
+        self.current = current
+        self.names_current = current is None or self._seen().filter(pk=current.pk).exists()
 
     def prepare_value(self, value: Any) -> Any:
         """What the text field shows: the label of a contact, or again what was typed."""
         if isinstance(value, int):
             value = self._seen().filter(pk=value).first() or self._current_with(value)
-        return value.label if isinstance(value, Contact) else value
+        return self._label_of(value) if isinstance(value, Contact) else value
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return (self.prepare_value(initial) or "") != (data or "").strip()
@@ -94,11 +101,14 @@ class ContactChoiceField(forms.Field):
         text = str(value or "").strip()
         if not text:
             return None
-        if self.current is not None and text == self.current.label:
+        if self.current is not None and text == self._label_of(self.current):
             return self.current
         if "\0" in text or len(text) > LONGEST:
             raise self._no_match(text[:20].replace("\0", ""), near=[])
         return self._by_number(text) or self._by_name(text)
+
+    def _label_of(self, contact: Contact) -> str:
+        return contact.label if self.names_current or contact != self.current else contact.number
 
     def _seen(self) -> ContactQuerySet:
         if self.user is None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from activities.models import Task, TaskKind, TaskQuerySet
 from activities.models.tasks import day_end
 from activities.templatetags.tasks import due_words
+from contacts.models import Contact
 from crm.dates import today
 from opportunities.models import Opportunity
 from salespeople.models import Salesperson, User
@@ -42,6 +43,11 @@ class TaskLine:
         """What it is about, if the reader sees that."""
         opportunity: Opportunity | None = self.task.opportunity
         return opportunity if getattr(self.task, "sees_opportunity", False) else None
+
+    @property
+    def contact(self) -> Contact | None:
+        """Whom it is about, if the reader sees them."""
+        return _seen_contact(self.task)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ def read_due(tasks: TaskQuerySet, user: User, size: int) -> DueTasks:
             overdue=Window(Count(Value(1), filter=late)),
             is_workable=Exists(workable.filter(pk=OuterRef("pk"))),
             sees_opportunity=Exists(Opportunity.objects.visible_to(user).filter(pk=OuterRef("opportunity"))),
+            sees_contact=Exists(Contact.objects.visible_to(user).filter(pk=OuterRef("contact"))),
         )
         .soonest_first()[:size]
     )
@@ -86,9 +93,10 @@ def read_due(tasks: TaskQuerySet, user: User, size: int) -> DueTasks:
 
 
 def in_words(task: Task) -> str:
-    """What is to be done with whom, and by when: “call Ann Peeters, 2 days overdue”."""
-    what = {"who": task.contact, "when": due_words(task)}
-    if task.contact is None:
+    """What is to be done with whom, if the reader sees them, and by when: “call Ann Peeters, 2 days overdue”."""
+    who = _seen_contact(task)
+    what = {"who": who, "when": due_words(task)}
+    if who is None:
         return _("%(kind)s, %(when)s") % {**what, "kind": task.get_kind_display().lower()}
     match task.kind:
         case TaskKind.CALL:
@@ -99,6 +107,11 @@ def in_words(task: Task) -> str:
             return _("write to %(who)s, %(when)s") % what
         case _:
             return _("for %(who)s, %(when)s") % what
+
+
+def _seen_contact(task: Task) -> Contact | None:
+    contact: Contact | None = task.contact
+    return contact if getattr(task, "sees_contact", False) else None
 
 
 def number_due(user: User) -> int:

@@ -47,6 +47,14 @@ class TaskLine:
     contact_url: str = ""
     opportunity_url: str = ""
 
+    @property
+    def contact_name(self) -> str:
+        """Whom it is about: by name to a reader who sees that contact, else by number; nothing for nobody."""
+        contact: Contact | None = self.task.contact
+        if contact is None:
+            return ""
+        return str(contact) if self.contact_url else contact.number
+
 
 def whose_offered(user: User) -> list[str]:
     """Whose tasks one may ask for, the usual one first."""

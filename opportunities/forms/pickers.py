@@ -52,7 +52,10 @@ class OpportunityPicker(forms.TextInput):
 
 
 class OpportunityChoiceField(forms.Field):
-    """An open opportunity that the user works on; ``current`` is one that stays accepted all the same."""
+    """An open opportunity that the user works on; ``current`` is one that stays accepted all the same.
+
+    With ``keep`` one that the user does not see stands there by its number alone.
+    """
 
     widget = OpportunityPicker
 
@@ -61,28 +64,43 @@ class OpportunityChoiceField(forms.Field):
     ) -> None:
         self.user = user
         self.current = current
+        self.names_current = True
         kwargs.setdefault("label", gettext_lazy("Opportunity"))
         super().__init__(**kwargs)
 
+    def keep(self, current: Opportunity | None) -> None:
+        """Go on accepting an opportunity, and say what it is called only to a user who sees it."""
+        self.current = current
+        seen = Opportunity.objects.visible_to(self._user)
+        self.names_current = current is None or seen.filter(pk=current.pk).exists()
+
     def prepare_value(self, value: Any) -> Any:
         """What the text field shows: the label of an opportunity, or again what was typed."""
-        return label_of(value) if isinstance(value, Opportunity) else value
+        return self._label_of(value) if isinstance(value, Opportunity) else value
 
     def to_python(self, value: Any) -> Opportunity | None:
         """The one opportunity that is meant, or an error that says what was found instead."""
         text = str(value or "").strip()
         if not text:
             return None
-        if self.current is not None and text == label_of(self.current):
+        if self.current is not None and text == self._label_of(self.current):
             return self.current
         if "\0" in text or len(text) > LONGEST:
             raise _no_match(text[:20].replace("\0", ""), near=[])
         return self._by_number(text) or self._by_description(text)
 
-    def _workable(self) -> OpportunityQuerySet:
+    def _label_of(self, opportunity: Opportunity) -> str:
+        is_named = self.names_current or opportunity != self.current
+        return label_of(opportunity) if is_named else opportunity.number
+
+    @property
+    def _user(self) -> User:
         if self.user is None:
             raise TypeError("An OpportunityChoiceField needs its user.")
-        rows = Opportunity.objects.workable_by(self.user).open()
+        return self.user
+
+    def _workable(self) -> OpportunityQuerySet:
+        rows = Opportunity.objects.workable_by(self._user).open()
         return rows.select_related("contact__company", "salesperson")
 
     def _by_number(self, text: str) -> Opportunity | None:

@@ -192,17 +192,18 @@ class TaskFilter(filters.FilterSet):  # type: ignore[misc]
     # How each is understood; ``name`` is what django-filter calls the field
 
     def search(self, queryset: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
-        """Every word occurs in the description, the contact, or an opportunity that the reader sees."""
-        seen = Q() if self.user.sees_everything() else Q(opportunity__salesperson__in=self._people())
+        """Every word occurs in the description, or in a contact or an opportunity that the reader sees."""
+        opportunity = contact = Q()
+        if not self.user.sees_everything():
+            opportunity = Q(opportunity__salesperson__in=Salesperson.objects.seen_by(self.user).values("pk"))
+            contact = Q(contact__in=Contact.objects.visible_to(self.user).values("pk"))
         for word in words_of(value):
-            about = seen & Q(opportunity__search_text__contains=word)
             queryset = queryset.filter(
-                Q(description__icontains=word) | Q(contact__search_text__contains=word) | about
+                Q(description__icontains=word)
+                | contact & Q(contact__search_text__contains=word)
+                | opportunity & Q(opportunity__search_text__contains=word)
             )
         return queryset
-
-    def _people(self) -> Any:
-        return Salesperson.objects.seen_by(self.user).values("pk")
 
     def of_whom(self, queryset: TaskQuerySet, name: str, value: str) -> TaskQuerySet:
         """Said for all in ``filter_queryset``."""

@@ -1,7 +1,7 @@
 """The forms of tasks: each shapes what was typed and calls one operation, which holds the rules."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 from django import forms
@@ -91,6 +91,7 @@ class TaskForm(forms.Form):
     due_time = forms.TimeField(
         label=gettext_lazy("At"),
         required=False,
+        input_formats=["%H:%M", "%H:%M:%S"],
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
     )
     doer = DoerField()
@@ -117,15 +118,26 @@ class TaskForm(forms.Form):
         self.task = task
         self.change: Change | None = None  # what somebody else did meanwhile
         self.initial = {**(as_initial(task) if task else {}), **self.initial}
-        doer, contact, opportunity = (self.fields[name] for name in ("doer", "contact", "opportunity"))
+        doer = self.fields["doer"]
         assert isinstance(doer, DoerField)
+        doer.offer(user, current=task.doer if task else None)
+        self._keep_what_it_is_about()
+        if task is not None:
+            self.initial |= {"seen": task.version, "before": self._remember()}
+
+    def _keep_what_it_is_about(self) -> None:
+        """Contact and opportunity may stay, and are named as far as the user sees them."""
+        contact, opportunity = self.fields["contact"], self.fields["opportunity"]
         assert isinstance(contact, ContactChoiceField)
         assert isinstance(opportunity, OpportunityChoiceField)
-        doer.offer(user, current=task.doer if task else None)
-        contact.user, opportunity.user = user, user
-        if task is not None:
-            contact.current, opportunity.current = task.contact, task.opportunity
-            self.initial |= {"seen": task.version, "before": self._remember()}
+        contact.user, opportunity.user = self.user, self.user
+        contact.keep(self.task.contact if self.task else None)
+        opportunity.keep(self.task.opportunity if self.task else None)
+
+    def clean_due_time(self) -> time | None:
+        """The time to the minute, as the form shows it."""
+        typed: time | None = self.cleaned_data["due_time"]
+        return typed and typed.replace(second=0)
 
     def clean_repeats(self) -> str:
         """The formula as it is stored."""
@@ -159,6 +171,7 @@ class TaskForm(forms.Form):
         """Show the task as somebody else left it, with what was typed here still in it."""
         memory = recall(str(self.data.get("before", "")), of=REMEMBERED)
         self.task = task
+        self._keep_what_it_is_about()
         now = self._texts()
         typed = {name: str(self.data.get(name, "")) for name in now}
         before: Texts = memory.rows[""] if memory else {}
