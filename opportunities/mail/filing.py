@@ -97,6 +97,8 @@ def _columns(message: IncomingEmail) -> dict[str, object]:
 def _judged(message: IncomingEmail, addressed: Addressed, colleagues: Colleagues) -> Match:
     if message.is_automatic:
         return Match(reason=_("A machine sent it: an automatic answer, a report or a mailing to many."))
+    if not message.is_whole:
+        return Match(reason=_("It is built too oddly to be read as a whole."))
     return match(addressed, colleagues)
 
 

@@ -2,12 +2,15 @@
 
 Whoever wrote it may have written anything: whatever the bytes are, reading ends with something that can be stored.
 What cannot be understood is left out or shown as it is, and nothing takes long: headers, parts and texts are bounded.
+That matters beyond the one message: it is marked as done only after it is kept, so one that brings a run down would
+meet every run.
 """
 
 import codecs
 import hashlib
 import mimetypes
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,10 +37,15 @@ MOST_ADDRESSES = 100
 MOST_FILES = 30
 MOST_LEFT_OUT = 10  # that are named
 MOST_NESTED = 100  # parts that have parts
+MOST_PARTS = 1_000
+MOST_HEADERS = 10_000  # lines of them, in all parts
+MOST_TOP_HEADERS = 500  # lines that are looked at in a message that is not taken apart
+LONGEST_BEGINNING = 100_000  # bytes that are looked at in such a message
+MOST_LINES = 600_000  # 25 MB in base64 are 350,000
 DEEPEST = 20
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
-NESTING = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
+NESTING = re.compile(r"content-type:.*\b(?:multipart|message)/", re.IGNORECASE | re.DOTALL)
 ADDRESS = re.compile(r"[^\s@<>\"(),;:]+@[^\s@<>\"(),;:]+")
 BRACKETED = re.compile(r"<([^<>]*)>")
 UNSTORABLE = re.compile(r"[\0-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -76,6 +84,11 @@ class IncomingEmail:
     files: list[IncomingFile] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     is_automatic: bool = False
+    is_whole: bool = True  # not one that could not be taken apart
+
+
+class _TooOdd(Exception):
+    """A message of more parts, headers or lines than anybody means."""
 
 
 class _ForgivingPolicy(EmailPolicy):
@@ -88,6 +101,29 @@ class _ForgivingPolicy(EmailPolicy):
             return one_line(value[:LONGEST_HEADER])
 
 
+class _BoundedPolicy(_ForgivingPolicy):
+    """Counts what the parser finds, and stops it with ``_TooOdd`` when that is too much."""
+
+    found: Counter[str] | None = None  # given for each message; the policy itself cannot be changed
+
+    def message_factory(self, policy: EmailPolicy) -> EmailMessage:  # type: ignore[override]
+        """A part."""
+        self._count("parts", 1, MOST_PARTS)
+        return EmailMessage(policy)
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        self._count("headers", len(sourcelines), MOST_HEADERS)
+        if NESTING.match("".join(sourcelines)):
+            self._count("nested", 1, MOST_NESTED)
+        return super().header_source_parse(sourcelines)
+
+    def _count(self, what: str, number: int, most: int) -> None:
+        if self.found is not None:
+            self.found[what] += number
+            if self.found[what] > most:
+                raise _TooOdd(what)
+
+
 POLICY = _ForgivingPolicy()
 
 
@@ -98,9 +134,11 @@ def read(raw: bytes) -> IncomingEmail:
         raise MessageRefused(_("There is no message: it is empty."))
     message, is_whole = _parsed(raw)
     body = _Body()
-    text = body.text_of(message).text
-    if not is_whole:
-        body.left_out.append(_("The message is nested too deeply, so it is shown as it came."))
+    if is_whole:
+        text = body.text_of(message).text
+    else:
+        text = _as_it_came(message)
+        body.left_out.append(_("The message is built too oddly, so it is shown as it came."))
     return IncomingEmail(
         key=_key(message, raw),
         sender=next(iter(_addresses(message, "from", "sender")), ""),
@@ -112,6 +150,7 @@ def read(raw: bytes) -> IncomingEmail:
         files=body.files,
         left_out=body.named(),
         is_automatic=_is_automatic(message),
+        is_whole=is_whole,
     )
 
 
@@ -148,19 +187,33 @@ def shortened(text: str, longest: int) -> str:
 
 
 def _parsed(raw: bytes) -> tuple[Message, bool]:
-    """The message, and whether all of it could be taken apart."""
-    nested = sum(1 for _found in zip(NESTING.finditer(raw), range(MOST_NESTED + 1), strict=False))
+    """The message, and whether it could be taken apart; else there are only its headers, and a text."""
     try:
-        if nested <= MOST_NESTED:
-            return BytesParser(policy=POLICY).parsebytes(raw), True
-    except Exception:  # too deep for the parser, or too odd
+        if _lines_in(raw) <= MOST_LINES:
+            policy = _BoundedPolicy(found=Counter())  # type: ignore[call-overload]
+            return BytesParser(policy=policy).parsebytes(raw), True
+    except Exception:  # too much or too deep for the parser, or too odd
         pass
+    beginning = _beginning(raw)
     try:
-        return BytesParser(policy=POLICY).parsebytes(raw, headersonly=True), False
+        return BytesParser(policy=POLICY).parsebytes(beginning, headersonly=True), False
     except Exception:
         message = EmailMessage(POLICY)
-        message.set_payload(raw[:LONGEST_PAYLOAD].decode("ascii", "surrogateescape"))
+        message.set_payload(beginning.decode("ascii", "surrogateescape"))
         return message, False
+
+
+def _lines_in(raw: bytes) -> int:
+    """How many lines the parser sees, whatever ends them."""
+    return raw.count(b"\n") + raw.count(b"\r") - raw.count(b"\r\n")
+
+
+def _beginning(raw: bytes) -> bytes:
+    """The first headers and the first of the text."""
+    lines = raw[:LONGEST_BEGINNING].splitlines(keepends=True)
+    first = lines[:MOST_TOP_HEADERS]
+    end = next((number for number, line in enumerate(first) if not line.strip(b"\r\n")), len(first))
+    return b"".join([*lines[:end], b"\n", *lines[end:]])
 
 
 def _raw_values(message: Message, name: str) -> list[str]:
@@ -316,6 +369,12 @@ def _text(part: Message) -> _Piece:
     return _Piece(tidy(text), is_plain=True)
 
 
+def _as_it_came(message: Message) -> str:
+    """The text of a message that was not taken apart, whatever it is."""
+    payload = str(message.get_payload()).encode("utf-8", "surrogateescape")
+    return tidy(storable(_as_text(payload, "")))
+
+
 def _as_text(payload: bytes, charset: str) -> str:
     """Bytes as text: in the character set they claim to be in, else in the likely ones."""
     for name, errors in ((charset, "replace"), ("utf-8", "strict"), ("cp1252", "replace")):
@@ -328,9 +387,10 @@ def _as_text(payload: bytes, charset: str) -> str:
 
 
 def _decoded(part: Message) -> bytes:
-    """The bytes of a part, however they were packed."""
+    """The bytes of a part, however they were packed, but for uuencode: it grows to twenty times its size."""
+    packing = _header(part, "content-transfer-encoding").lower()
     try:
-        payload: Any = part.get_payload(decode=True)
+        payload: Any = None if "uu" in packing else part.get_payload(decode=True)
     except Exception:  # packed wrongly: shown as it came
         payload = None
     if payload is None:

@@ -84,6 +84,17 @@ def test_one_bad_message_does_not_stop_the_rest(mailbox, ann):
     assert mailbox.unread() == 1, "what was not taken stays unread"
 
 
+def test_odd_message_is_settled_and_does_not_stop_the_rest(mailbox, ann):
+    odd = b"From: ann@acme.example\nContent-Type: multipart/mixed; boundary=x\n\n" + b"--x\n\n\n" * 200_000
+    mailbox.deliver(odd, message())
+
+    assert file_email("--imap", mailbox.url()) == (0, counted(filed=1, waiting=1))
+
+    assert mailbox.unread() == 0
+    assert Email.objects.waiting().get().reason == "It is built too oddly to be read as a whole."
+    assert file_email("--imap", mailbox.url()) == (0, counted())
+
+
 def test_more_messages_than_are_asked_for_together(mailbox, ann, monkeypatch):
     monkeypatch.setattr("opportunities.mail.mailboxes.MESSAGES_AT_ONCE", 2)
     monkeypatch.setattr("opportunities.mail.mailboxes.MESSAGES_SEARCHED", 3)
