@@ -28,11 +28,13 @@ from opportunities.mail.mailboxes import (
     account_at,
     imap_mailbox,
 )
-from opportunities.mail.reading import MessageRefused, read
+from opportunities.mail.reading import IncomingEmail, MessageRefused, read
 
 PASSWORD = "KANSEN_IMAP_PASSWORD"
 SOME_REFUSED, COULD_NOT_RUN, TRY_LATER, INTERRUPTED = 1, 2, 75, 130  # 75 is what mail servers take as “later”
 MOST_LINES = 20
+MOST_TIMES = 3  # that a message is tried
+DEADLOCK = "40P01"  # in PostgreSQL
 logger = logging.getLogger(__name__)
 
 
@@ -183,10 +185,24 @@ class _Run:
             return Fate.THERE
         self._keys.add(message.key)
         try:
-            return file_message(message, dry_run=self._dry_run)
+            return self._tried(message)
         except (OperationalError, InterfaceError):
             raise  # nothing can be filed now
         except Exception as error:
             logger.exception("A message could not be filed")
             said = str(error).strip() or type(error).__name__
             raise MessageRefused(_("It could not be filed: %(error)s") % {"error": said}) from error
+
+    def _tried(self, message: IncomingEmail, times: int = MOST_TIMES) -> Fate:
+        """File a message, again if it had to give way to what others do at the same moment."""
+        try:
+            return file_message(message, dry_run=self._dry_run)
+        except OperationalError as error:
+            if times <= 1 or not _gave_way(error):
+                raise
+        return self._tried(message, times - 1)
+
+
+def _gave_way(error: OperationalError) -> bool:
+    """Whether the database ended a transaction in favour of another, so that the same may work now."""
+    return getattr(error.__cause__, "sqlstate", "") == DEADLOCK or "database is locked" in str(error)

@@ -393,6 +393,40 @@ def test_database_that_goes_away_stops_the_run_and_loses_nothing(mailbox):
     assert file_email("--imap", mailbox.url()) == (0, counted(waiting=2))
 
 
+class Deadlock(Exception):
+    """What the driver of PostgreSQL says of the one of two that has to give way."""
+
+    sqlstate = "40P01"
+
+
+def gives_way(*, times):
+    """The database ends the transaction of a message that often in favour of another."""
+    left = times
+
+    def answer(execute, sql, params, *rest):
+        nonlocal left
+        if left and "The second" in f"{params}":
+            left -= 1
+            if connection.vendor == "sqlite":
+                raise OperationalError("database is locked")
+            raise OperationalError("deadlock detected") from Deadlock()
+        return execute(sql, params, *rest)
+
+    return connection.execute_wrapper(answer)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("times", "status", "unread"), [(1, 0, 0), (2, 0, 0), (3, 75, 1)])
+def test_message_that_gives_way_to_another_is_tried_again(maildir, ann, times, status, unread):
+    (maildir / "new" / "1").write_bytes(written(message(Subject="The second")))
+
+    with gives_way(times=times):
+        assert file_email("--maildir", maildir)[0] == status
+
+    assert len(names(maildir / "new")) == unread
+    assert Interaction.objects.count() == Email.objects.count() == 1 - unread
+
+
 def test_one_source_is_needed():
     with pytest.raises(CommandError, match="one of the arguments --stdin --maildir --imap is required"):
         call_command("file_email")
