@@ -280,7 +280,8 @@ def has_quote(opportunity: Opportunity) -> bool:
 
 def stages_in_play(opportunity: Opportunity) -> list[SalesCycleStage]:
     """The stages of the opportunity's cycle in order: those in use, and the present one even when it is retired."""
-    stages = SalesCycleStage.objects.filter(cycle_id=opportunity.cycle_id).order_by("position")
+    of_cycle = SalesCycleStage.objects.filter(cycle_id=opportunity.cycle_id)
+    stages = of_cycle.select_related("activity").order_by("position")
     return in_play(stages, opportunity.stage_id)
 
 

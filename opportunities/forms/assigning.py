@@ -65,7 +65,8 @@ class AssignForm(forms.Form):
             return None
         on = to_date(sent.get("on")) or today()
         plan = partial(operations.planned, activity)
-        return PlannedTasks(sent, of=f"activity-{activity.pk}", plan=plan, on=on)
+        of = f"activity-{activity.pk}"
+        return PlannedTasks(sent, of=of, plan=plan, on=on, opportunity=self.opportunity)
 
     def is_valid(self) -> bool:
         """Whether everything can be read, the tasks included."""

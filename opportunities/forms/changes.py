@@ -183,6 +183,15 @@ def _offers(form: ChangeForm) -> Texts:
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
+def tasks_cancelled(entry: OpportunityEntry) -> str:
+    """How many tasks were cancelled with a change, as a sentence; nothing when there were none."""
+    cancelled = Task.objects.filter(cancelled_by=entry).count()
+    if not cancelled:
+        return ""
+    text = ngettext("%(n)d task was cancelled with it.", "%(n)d tasks were cancelled with it.", cancelled)
+    return text % {"n": cancelled}
+
+
 class ReviseForm(EstimateFields, ChangeForm):
     """Give a new estimate in the same stage; what is there stands until it is typed over."""
 
@@ -257,13 +266,14 @@ class CloseForm(ChangeForm):
 
     def done_message(self, entry: OpportunityEntry) -> str:
         if entry.status == Status.LOST:
-            return _("Closed as lost.")
+            return f"{_('Closed as lost.')} {tasks_cancelled(entry)}".rstrip()
         buyer = self.opportunity.buyer
-        return _("Won: %(amount)s. %(buyer)s is customer %(number)s.") % {
+        won = _("Won: %(amount)s. %(buyer)s is customer %(number)s.") % {
             "amount": money(entry.calculated_value),
             "buyer": buyer,
             "number": type(buyer).objects.values_list("customer_number", flat=True).get(pk=buyer.pk),
         }
+        return f"{won} {tasks_cancelled(entry)}".rstrip()
 
 
 class ReasonedForm(ChangeForm):

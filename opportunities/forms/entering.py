@@ -40,7 +40,8 @@ class EnterForm(EstimateFields, ChangeForm):
         if stage is None:
             return None
         on = to_date(sent.get("on")) or operations.default_date(self.opportunity)
-        return PlannedTasks(sent, of=f"stage-{stage.pk}", plan=partial(operations.coming_tasks, stage), on=on)
+        plan = partial(operations.coming_tasks, stage)
+        return PlannedTasks(sent, of=f"stage-{stage.pk}", plan=plan, on=on, opportunity=self.opportunity)
 
     def is_valid(self) -> bool:
         """Whether everything can be read, the tasks included."""

@@ -3,7 +3,7 @@
 They are shown beforehand: each that comes can be dropped or edited, each that is left can be cancelled.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -25,6 +25,7 @@ from crm.forms import is_key
 from crm.seen import Texts, merge
 from crm.templatetags.kansen import day
 from opportunities.forms.fields import DateInput, needed, to_date
+from opportunities.models import Opportunity
 
 PREFIX = "planned"
 MOST_SHOWN = 50  # of the tasks that are open already
@@ -51,9 +52,12 @@ class PlannedTaskForm(forms.Form):
         error_messages=needed(DUE_NEEDED),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, there: Collection[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name = str(self["description"].value() or "")
+        self.is_there = name in there  # a task that says the same is open already
+        if self.is_there:
+            self.fields["take"].widget.attrs["aria-describedby"] = self.there_id
         self.fields["take"].widget.attrs |= {
             "class": "form-check-input",
             "aria-label": _("Make the task “%(task)s”") % {"task": name},
@@ -70,6 +74,11 @@ class PlannedTaskForm(forms.Form):
             self.errors.clear()
 
     @property
+    def there_id(self) -> str:
+        """The id of the words that say that such a task is open already."""
+        return f"{self.prefix}-there"
+
+    @property
     def kind_label(self) -> str:
         """What kind of task it is, for a person."""
         kind = str(self["kind"].value())
@@ -81,6 +90,7 @@ class PlannedTasks(forms.BaseFormSet[PlannedTaskForm]):
 
     What was typed belongs to one plan (``of``) and to the day it was drawn for. Drawn for another day, a date that was
     left as offered follows; drawn for another plan, what was typed is no concern of this one, and is ``outdated``.
+    What the opportunity has open already is offered too, but not ticked.
     """
 
     form = PlannedTaskForm
@@ -90,14 +100,29 @@ class PlannedTasks(forms.BaseFormSet[PlannedTaskForm]):
     can_delete = can_order = validate_min = False
     validate_max = True
 
-    def __init__(self, sent: Mapping[str, Any], *, of: str, plan: Plan, on: date) -> None:
+    def __init__(
+        self,
+        sent: Mapping[str, Any],
+        *,
+        of: str,
+        plan: Plan,
+        on: date,
+        opportunity: Opportunity | None,
+    ) -> None:
         self.of, self.on = of, on
         drawn_of = str(sent.get(f"{PREFIX}-of", ""))
         offered = [_texts(task) for task in plan(on)]
+        self.there = _open_already(opportunity, [row["description"] for row in offered])
+        for row in offered:
+            row["take"] = "" if row["description"] in self.there else "on"
         self.was_drawn = drawn_of == of
         rows = self._typed(sent, plan, offered) if self.was_drawn else offered
         self.outdated = bool(drawn_of) and drawn_of != of and bool(offered)
         super().__init__(_data(rows), prefix=PREFIX)
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        """Tell each row what is open already."""
+        return {**super().get_form_kwargs(index), "there": self.there}
 
     def planned(self) -> list[PlannedTask] | None:
         """The tasks to make, as a person left them; None, which is all of the plan, when none was shown."""
@@ -122,6 +147,14 @@ class PlannedTasks(forms.BaseFormSet[PlannedTaskForm]):
             merge(row, before={"due_on": old["due_on"]}, now={**row, "due_on": new["due_on"]})
             for row, old, new in zip(rows, before, offered, strict=True)
         ]
+
+
+def _open_already(opportunity: Opportunity | None, descriptions: Sequence[str]) -> set[str]:
+    """Those of the descriptions with which an opportunity has an open task."""
+    if opportunity is None or not descriptions:
+        return set()
+    tasks = Task.objects.open().filter(opportunity=opportunity, description__in=descriptions)
+    return set(tasks.order_by().values_list("description", flat=True).distinct())
 
 
 def _texts(task: PlannedTask) -> Texts:

@@ -403,6 +403,19 @@ def test_a_refused_closing_keeps_the_ticks(as_seller, opportunity, seller):
     assert not refused.context["form"]["cancel_tasks"].value()
 
 
+@pytest.mark.parametrize(("outcome", "begins"), [("LOST", "Closed as lost. "), ("WON", "Won: ")])
+def test_closing_says_how_many_tasks_were_cancelled(as_seller, opportunity, seller, outcome, begins):
+    to_present(opportunity, seller)
+    reason = CloseReasonFactory(outcome=outcome)
+    page = as_seller.get(url("close", opportunity), {"outcome": outcome})
+
+    done = as_seller.post(url("close", opportunity), drawn(page) | {"reason": reason.pk}, follow=True)
+
+    (said,) = map(str, done.context["messages"])
+    assert said.startswith(begins)
+    assert said.endswith(" 2 tasks were cancelled with it.")
+
+
 # Undoing
 
 
@@ -462,6 +475,24 @@ def test_nothing_is_asked_about_tasks_when_there_are_none(client_class, opportun
 
     assert "with_tasks" not in client.get(url("reassign", opportunity)).context["form"].fields
     assert "cancel_tasks" not in client.get(url("close", opportunity)).context["form"].fields
+
+
+# Open already
+
+
+def test_a_task_that_is_open_already_is_offered_without_a_tick(as_seller, opportunity):
+    TaskFactory(opportunity=opportunity, description="Call")
+    TaskFactory(opportunity=opportunity, description="Write", closed=True)
+    present = stage(opportunity, "Present")
+
+    move = as_seller.get(url("move", opportunity), {"to": present.pk})
+    assign = as_seller.get(f"{opportunity.get_absolute_url()}assign/", {"activity": present.activity_id})
+
+    for page in (move, assign):
+        assert [(take, task) for take, task, _due in coming(page)] == [(False, "Call"), (True, "Write")]
+        assert page.text.count("Open already") == 1
+    as_seller.post(url("move", opportunity), drawn(move))
+    assert sorted(Task.objects.open().values_list("description", flat=True)) == ["Call", "Write"]
 
 
 # By every route
