@@ -277,7 +277,7 @@ class PostponeForm(forms.Form):
     def perform(self, task: Task, by: User, seen: int | None = None) -> str:
         """Postpone it, and say so. Raises ``TaskRefused``."""
         due_on: date = self.cleaned_data["due_on"]
-        words = _("Postponed to %(day)s.") if due_on >= task.due_on else _("Due again on %(day)s.")
+        words = _("Postponed to %(day)s.") if due_on >= task.due_day else _("Due again on %(day)s.")
         operations.postpone_task(task=task, due_on=due_on, by=by, seen=seen or self.cleaned_data["seen"])
         return words % {"day": day(due_on)}
 
@@ -322,11 +322,11 @@ class RepeatsPreviewForm(forms.Form):
 def snooze_days(task: Task) -> list[tuple[str, date]]:
     """The days a task is usually put off to, all later than the day it is due now."""
     now = today()
-    if task.due_on > now:
+    if task.due_day > now:
         return [
-            (_("1 day later"), task.due_on + timedelta(days=1)),
-            (_("3 days later"), task.due_on + timedelta(days=3)),
-            (_("1 week later"), task.due_on + timedelta(days=7)),
+            (_("1 day later"), task.due_day + timedelta(days=1)),
+            (_("3 days later"), task.due_day + timedelta(days=3)),
+            (_("1 week later"), task.due_day + timedelta(days=7)),
         ]
     monday = now + timedelta(days=7 - now.weekday())
     return [

@@ -188,7 +188,7 @@ def _head(email: Email) -> str:
     recipients = email.recipients.splitlines()
     to = ", ".join([*recipients[:NAMED_AT_MOST], *(["…"] if len(recipients) > NAMED_AT_MOST else [])])
     line = _("From %(sender)s to %(recipients)s") if to else _("From %(sender)s")
-    words = {"sender": email.sender or _("nobody named"), "recipients": to}
+    words = {"sender": email.sender or _("an unknown sender"), "recipients": to}
     return shortened(f"{email.subject or _('(no subject)')}\n{line % words}", LONGEST_HEAD)
 
 

@@ -699,3 +699,23 @@ def test_company_card_names_the_person(as_seller, salesperson):
     html = as_seller.get(reverse("opportunities:tasks-for-contact", args=[company.pk])).content.decode()
 
     assert "Ann Janssens" in html
+
+
+@pytest.mark.django_db
+def test_postponing_begins_with_the_day_on_the_readers_clock(client):
+    reader = user_with_role(Role.SALESPERSON, time_zone="Asia/Tokyo")
+    client.force_login(reader)
+    late = TaskFactory(
+        salesperson=reader.salesperson,
+        due_on=date(2030, 3, 4),
+        due_time=time(23),
+        due_at=datetime(2030, 3, 4, 23, tzinfo=ZoneInfo("Europe/Brussels")),
+    )
+
+    page = client.get(url("postpone", late)).content.decode()
+    client.post(url("postpone", late), {"due_on": "2030-03-07", "seen": late.version})
+
+    assert 'value="2030-03-05"' in page
+    assert 'value="2030-03-06"' in page  # one day later
+    late.refresh_from_db()
+    assert (late.due_on, late.due_time) == (date(2030, 3, 6), time(23))

@@ -158,15 +158,16 @@ def _prefilled(request: CrmRequest) -> dict[str, Any]:
         initial["kind"] = request.GET["kind"]
     if own is not None and not own.is_blocked:
         initial["doer"] = own
-    contact = _from_address(request, "contact", Contact.objects.visible_to(request.user).usable())
+    usable = Contact.objects.visible_to(request.user).usable()
+    contact = _from_address(request, "contact", usable)
     opportunity = _from_address(request, "opportunity", _open_opportunities(request))
     salesperson = _from_address(request, "salesperson", Salesperson.objects.assignable())
     if opportunity is not None:
-        initial |= {"opportunity": opportunity, "contact": opportunity.contact}
+        initial["opportunity"] = opportunity
         salesperson = salesperson or opportunity.salesperson
-    elif (unfit := _unfit_opportunity(request)) is not None:
-        usable = Contact.objects.visible_to(request.user).usable()
-        contact = contact or usable.filter(pk=unfit.contact_id).first()
+    about = opportunity or _unfit_opportunity(request)
+    if about is not None:
+        contact = contact or usable.filter(pk=about.contact_id).first()
     if contact is not None:
         initial["contact"] = contact
     if salesperson is not None and not salesperson.is_blocked:

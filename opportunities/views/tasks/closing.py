@@ -120,7 +120,7 @@ def _reopened(request: CrmRequest, task: Task) -> HttpResponse:
 def postpone_task(request: CrmRequest, pk: int) -> HttpResponse:
     """Put a task off to another day; the message takes it back."""
     task = workable_task(request, pk)
-    former = task.due_on
+    former = task.due_day
     form = PostponeForm(_sent_or_asked(request), initial={"seen": task.version, "due_on": former})
     return _change(request, task, form, _("Postpone"), undo={"due_on": former})
 
