@@ -1,11 +1,13 @@
 """When the next task of a series is due, over short months, leap years and long absences."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.models import due_instant
 from activities.series import NotRepeating, after, check_repeats, next_in_series
 from crm.dates import add_months
 
@@ -79,3 +81,45 @@ def test_monthly_series_keeps_its_day(began_on, months):
 @given(formula=ENDS, start=DAYS)
 def test_after_an_end_comes_the_next_end(formula, start):
     assert after(formula, after(formula, start)) > after(formula, start) > start
+
+
+ZONES = st.sampled_from(
+    [
+        "Europe/Brussels",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Asia/Kolkata",
+        "Pacific/Apia",
+        "America/St_Johns",
+        "UTC",
+    ]
+)
+
+
+@given(
+    zone=ZONES, day=DAYS, at=st.times(timezones=st.none()).map(lambda at: at.replace(microsecond=0, fold=0))
+)
+def test_clock_shows_the_time_that_was_typed_unless_it_skips_it(zone, day, at):
+    zone = ZoneInfo(zone)
+
+    due = due_instant(day, at, zone)
+
+    there = due.astimezone(UTC).astimezone(zone)
+    again = datetime.combine(day, at, zone).replace(fold=1)
+    skipped = due.utcoffset() < again.utcoffset()  # in spring the later offset is the larger one
+    if skipped:
+        assert there.replace(tzinfo=None) - due.replace(tzinfo=None) == again.utcoffset() - due.utcoffset()
+    else:
+        assert (there.date(), there.time()) == (day, at)
+        assert due.fold == 0  # of a time that the clock shows twice, the first
+
+
+@given(zone=ZONES, began_on=DAYS, at=st.times(timezones=st.none()), weeks=st.integers(1, 60))
+def test_series_stays_at_its_time_of_day_over_changes_of_the_clock(zone, began_on, at, weeks):
+    zone = ZoneInfo(zone)
+    beyond = began_on + timedelta(weeks=weeks - 1)
+
+    following = next_in_series("1W", began_on=began_on, beyond=beyond)
+
+    assert following == began_on + timedelta(weeks=weeks)
+    assert due_instant(following, at, zone).replace(tzinfo=None) == datetime.combine(following, at)
