@@ -269,7 +269,7 @@ def manage(*arguments: str, **environment: str) -> bool:
 
 def pytest(*arguments: str, **environment: str) -> bool:
     """Run pytest on two processors, which is what a small machine has."""
-    return tool("pytest", "-q", "-n", "2", "--tb=short", *arguments, **environment)
+    return tool("pytest", "-q", "-n", "2", "--dist", "worksteal", "--tb=short", *arguments, **environment)
 
 
 def templates() -> list[str]:

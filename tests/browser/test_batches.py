@@ -242,6 +242,8 @@ def test_from_the_keyboard_alone(page, sign_in, manager, seller, cycle):
     page.get_by_role("button", name="Reassign…").press("Enter")
     page.locator("main").get_by_label("Salesperson").press("L")  # types ahead to Lies Vos
     page.locator("main").get_by_label("Salesperson").press("Tab")
+    expect(page.locator("main").get_by_role("checkbox")).to_be_focused()  # whether open tasks follow
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Reassign 1 opportunity").press("Enter")

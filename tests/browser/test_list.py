@@ -154,7 +154,7 @@ def test_order_and_pages(page, sign_in, seller, opportunities):
     page.get_by_role("columnheader", name="Estimated value").get_by_role("link").click()
     page.get_by_role("columnheader", name="Estimated value").get_by_role("link").click()
     expect(rows(page).first).to_contain_text("Warehouse 30")
-    page.get_by_role("link", name="Next").click()
+    page.get_by_role("link", name="Next", exact=True).click()
     expect(rows(page).last).to_contain_text("Small warehouse 01")
     expect(page.locator(".totals")).to_contain_text("€465,000")  # of all thirty
 
