@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from crm.dates import today
 from opportunities import operations
@@ -187,7 +188,7 @@ def test_every_page_is_in_order(page, both_screens, sign_in, world, axe):
 
     for name, key in PAGES:
         page.goto(reverse(name, args=[world[key].pk] if key else []))
-        page.wait_for_function("!document.querySelector('.htmx-request')")  # its panels have come
+        expect(page.locator(".htmx-request")).to_have_count(0)  # its panels have come
         axe()
         assert overflow(page) <= 0, f"{name} runs off the side"
         other_theme(page, both_screens)
@@ -218,7 +219,7 @@ def test_dialogs_and_menus_are_in_order(page, every_screen, sign_in, world, axe)
         page.get_by_role("dialog").get_by_role("button", name="Cancel").or_(
             page.get_by_role("dialog").get_by_role("link", name="Cancel")
         ).wait_for()
-        page.wait_for_function("!document.querySelector('.htmx-request')")
+        expect(page.locator(".htmx-request")).to_have_count(0)
         axe()
         page.keyboard.press("Escape")
 
