@@ -1,5 +1,6 @@
 """What the commands that send e-mail have in common."""
 
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,12 +20,12 @@ from crm.progress import progress
 LONG = 20  # with fewer e-mails there is nothing to watch
 
 
-class NoticeCommand(commands.Command):
+class NoticeCommand(commands.Command, ABC):
     """Writes to whoever there is an occasion to write to; run again and again, by cron or a timer."""
 
+    @abstractmethod
     def occasions(self, now: datetime) -> Sequence[Occasion]:
         """Whom to write to about what, as far as nobody has."""
-        raise NotImplementedError
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -4,6 +4,7 @@ Every part has a position and a description. The table is saved as a whole or no
 come and go; and nobody writes over what somebody else saved while the table was open.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class RowForm(forms.ModelForm[Row]):
             self._update_errors(error)  # type: ignore[attr-defined]
 
 
-class RowFormSet(forms.BaseFormSet[Any]):
+class RowFormSet(forms.BaseFormSet[Any], ABC):
     """The rows of one thing as a table: no two on one position."""
 
     form: type[RowForm[Any]]
@@ -129,9 +130,9 @@ class RowFormSet(forms.BaseFormSet[Any]):
         """What the names of its fields begin with."""
         return cls.rows_prefix
 
+    @abstractmethod
     def new_row(self) -> AnyRow:
         """A part that is not stored yet."""
-        raise NotImplementedError
 
     def why_it_stays(self, row: AnyRow) -> str:
         """Why a stored row cannot be deleted; nothing when it can."""

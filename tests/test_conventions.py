@@ -415,6 +415,11 @@ def test_public_function_has_a_docstring(path):
     assert missing == []
 
 
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_what_a_subclass_must_say_is_abstract(path):
+    assert "raise NotImplementedError" not in path.read_text()
+
+
 def test_no_module_is_a_drawer_for_everything():
     names = {path.stem for path in MODULES} | {path.parent.name for path in MODULES}
 

@@ -1,11 +1,13 @@
 """One form for each operation: it shapes what was typed and calls the operation, which holds the rules."""
 
+from abc import ABCMeta, abstractmethod
 from copy import copy
 from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.db.models import Q
+from django.forms.forms import DeclarativeFieldsMetaclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django_stubs_ext import StrOrPromise
@@ -64,7 +66,11 @@ class EstimateFields(forms.Form):
         self.initial.setdefault("closes_on", estimate.closes_on)
 
 
-class ChangeForm(forms.Form):
+class OperationForm(DeclarativeFieldsMetaclass, ABCMeta):
+    """A kind of form that has to say what it performs."""
+
+
+class ChangeForm(forms.Form, metaclass=OperationForm):
     """A change of one opportunity, drawn from the version in ``seen``."""
 
     operation = ""
@@ -95,9 +101,9 @@ class ChangeForm(forms.Form):
     def prepare(self) -> None:
         """Fill in what can be offered."""
 
+    @abstractmethod
     def perform(self, *, dry_run: bool = False) -> OpportunityEntry:
         """Call the operation. Raises ``operations.Refused``."""
-        raise NotImplementedError
 
     @property
     def lead(self) -> str:
