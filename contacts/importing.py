@@ -5,7 +5,7 @@ Companies are imported before persons, so that a person's company is there with 
 contact that is there already (by its external id, else by kind, name and company) is left alone.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -261,6 +261,9 @@ class ContactImporter:
         self._salespeople = SalespersonBook()
         self._seen: dict[tuple[str, ...], int] = {}
         self._claimed: set[int] = set()
+        self._taken_back: defaultdict[tuple[str, str], list[TakenBack]] = defaultdict(
+            list
+        )  # by kind and name
 
     def __len__(self) -> int:
         return len(self._table)
@@ -326,6 +329,8 @@ class ContactImporter:
                         return Fate.THERE
                     self._add(row, contact, company, cells)
                 self._book.kept(own=contact)
+                if self._dry_run:
+                    self._taken_back[contact.kind, contact.name].append(TakenBack(contact))
                 return Fate.NEW
             except (IntegrityError, ObjectDoesNotExist) as error:  # somebody changed what was looked up
                 self._book.dropped(forget=True)
@@ -353,9 +358,19 @@ class ContactImporter:
                 return True
             found = found.filter(external_id="").exclude(pk__in=self._claimed)
         there = found.order_by("pk").first()
-        if there is not None and contact.external_id:
+        if there is None:
+            return self._would_be_there(contact, company)
+        if contact.external_id:
             self._claimed.add(there.pk)  # the next one of the same name with another id is somebody else
-        return there is not None
+        return True
+
+    def _would_be_there(self, contact: Contact, company: str) -> bool:
+        """Whether an earlier row of a dry run added the contact, by the same rules as for what is there."""
+        for earlier in self._taken_back[contact.kind, contact.name]:
+            if earlier.is_in(company) and not (contact.external_id and earlier.is_claimed):
+                earlier.is_claimed |= bool(contact.external_id)
+                return True
+        return False
 
     def _add(self, row: Row, contact: Contact, company: str, cells: dict[str, str]) -> None:
         if company:
@@ -393,11 +408,29 @@ class ContactImporter:
         return group
 
 
+class TakenBack:
+    """A contact that a dry run added and took back, which later rows may mean."""
+
+    def __init__(self, contact: Contact) -> None:
+        self._company = contact.company
+        self.is_claimed = bool(contact.external_id)  # the next one with another id is somebody else
+
+    def is_in(self, company: str) -> bool:
+        """Whether it is in a company of that name, or in the one that carries on for it; without a name in none."""
+        if self._company is None or not company:
+            return self._company is None and not company
+        return self._company.name == company or self._company.pk in _carrying_on_for(company)
+
+
 def _in_company_named(name: str) -> models.Q:
     """In a company of that name, or in the one that carries on for it."""
+    return models.Q(company__name=name) | models.Q(company__in=_carrying_on_for(name))
+
+
+def _carrying_on_for(name: str) -> set[int]:
+    """The keys of the companies that carry on for merged ones of that name."""
     merged = Contact.objects.companies().filter(name=name, merged_into__isnull=False).order_by("pk")
-    keys = {Contact.objects.carrying_on(pk).pk for pk in merged.values_list("pk", flat=True)[:MERGED_READ]}
-    return models.Q(company__name=name) | models.Q(company__in=keys)
+    return {Contact.objects.carrying_on(pk).pk for pk in merged.values_list("pk", flat=True)[:MERGED_READ]}
 
 
 def country_of(text: str) -> str:

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contacts import importing
@@ -397,6 +397,16 @@ rows = st.tuples(
 
 
 @given(st.lists(rows, max_size=8))
+@example([("company", "Acme", "", "", ""), ("company", "Acme", "", "2", "BE")])
+@example(
+    [("company", "Acme", "", "", ""), ("company", "Acme", "", "2", ""), ("company", "Acme", "", "1", "")]
+)
+@example([("company", "Acme", "", "1", ""), ("company", "Acme", "", "", "BE")])
+@example([("person", "Eva", "New", "", ""), ("person", "Eva", "New", "1", "")])
+@example(
+    [("person", "Eva", "New", "1", ""), ("person", "Eva", "New", "2", ""), ("person", "Eva", "New", "", "")]
+)
+@example([("person", "Eva", "Acme", "", ""), ("person", "Eva", "", "1", "")])
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_the_counts_add_up_for_any_file(some_rows):
     header = [*HEADER, "external_id", "email"]
@@ -471,3 +481,12 @@ def test_a_name_that_leads_to_two_contacts_is_refused():
     merged_into(CompanyFactory(name="Initech"), CompanyFactory(name="Acme"))
 
     assert import_rows(EVA).rejects == {2: "More than one contact is called “Acme”."}
+
+
+def test_a_dry_run_knows_a_merged_company_under_both_names():
+    merged_into(CompanyFactory(name="Acme"), CompanyFactory(name="Acme NV"))
+    rows = (["person", "Eva Vos", "Acme"], ["person", "Eva Vos", "Acme NV"])
+
+    dry = import_rows(*rows, dry_run=True)
+
+    assert dry.counts == import_rows(*rows).counts == (2, 1, 1, 0)
