@@ -1,10 +1,9 @@
 """What was said, done and is to do with a contact follows it when two contacts become one."""
 
-from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import ngettext
 
 from activities.models import Interaction, Task
+from activities.operations import follow_contact
 from contacts.models import Contact
 from contacts.operations import Count, in_batches
 from salespeople.models import User
@@ -32,7 +31,8 @@ class TasksFollow:
     def move(self, merged: Contact, kept: Contact, by: User) -> list[int]:
         """They name the kept contact; returns their keys."""
         keys = list(Task.objects.filter(contact=merged).order_by("pk").values_list("pk", flat=True))
-        _name(keys, merged, kept)
+        for batch in in_batches(keys):
+            follow_contact(batch, old=merged, new=kept)
         return keys
 
     def counts_back(self, record: list[int], merged: Contact, kept: Contact) -> list[Count]:
@@ -42,16 +42,9 @@ class TasksFollow:
 
     def move_back(self, record: list[int], merged: Contact, kept: Contact, by: User) -> list[str]:
         """They name the other one again."""
-        _name(record, kept, merged)
+        for batch in in_batches(record):
+            follow_contact(batch, old=kept, new=merged)
         return []
-
-
-def _name(keys: list[int], old: Contact, new: Contact) -> None:
-    """Let tasks name another contact; whoever has one open is told."""
-    for batch in in_batches(keys):
-        Task.objects.filter(pk__in=batch, contact=old).update(
-            contact=new, version=F("version") + 1, changed_at=timezone.now()
-        )
 
 
 def _tasks(number: int) -> Count:

@@ -24,7 +24,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -41,16 +41,16 @@ from activities.models import (
     TaskQuerySet,
     TaskStatus,
 )
+from activities.models.tasks import LONGEST_DESCRIPTION
 from activities.series import NotRepeating, check_repeats, next_in_series
 from contacts.models import Contact
 from crm.dates import apply_formula, today
 from crm.text import can_be_stored
 from salespeople.models import Salesperson, Team, User
 
-LONGEST_DESCRIPTION = 200
 LONGEST_OUTCOME = 10_000
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)  # Business Central's bounds of a task's date
-MOST_STEPS = 50  # of an activity, assigned at once
+MOST_AT_ONCE = 50  # tasks that are made together
 KIND_OF_OUTCOME = {
     TaskKind.CALL: InteractionKind.CALL,
     TaskKind.MEETING: InteractionKind.MEETING,
@@ -248,10 +248,8 @@ def postpone_task(*, task: Task, due_on: date, by: User, seen: int | None = None
     with _opened(task, seen) as current:
         _check_due(due_on)
         day, _time = current.due_in(ZoneInfo(by.time_zone))
-        there = current.due_on + (
-            due_on - day
-        )  # by as many days, so that it stays the same time where it holds
-        current.set_due(there, current.due_time, current.time_zone)
+        later = due_on - day  # as many days where the time holds, so that it stays the same there
+        current.set_due(current.due_on + later, current.due_time, current.time_zone)
         _write(current)
     return task
 
@@ -346,21 +344,16 @@ def assign_activity(
         _give(like, salesperson, team)
         like.contact = _usable_contact(contact or (opportunity and opportunity.contact), kept=None)
         tasks = make_tasks(wanted, like=like, by=by)
-        return tasks if dry_run else Task.objects.bulk_create(tasks)
+        return tasks if dry_run else store_tasks(tasks)
 
 
-def make_tasks(
-    steps: Sequence[PlannedTask],
-    *,
-    like: Task,
-    by: User,
-) -> list[Task]:
+def make_tasks(steps: Sequence[PlannedTask], *, like: Task, by: User) -> list[Task]:
     """Tasks of these steps, not stored yet; who is to do them and what they are about is as in ``like``.
 
     Raises ``ActivityRefused`` (too many), ``DescriptionRefused`` or ``DueRefused``.
     """
-    if len(steps) > MOST_STEPS:
-        raise ActivityRefused(_("At most %(n)d tasks are made at once.") % {"n": MOST_STEPS})
+    if len(steps) > MOST_AT_ONCE:
+        raise ActivityRefused(_("At most %(n)d tasks are made at once.") % {"n": MOST_AT_ONCE})
     tasks = []
     for step in steps:
         task = Task(
@@ -374,7 +367,24 @@ def make_tasks(
     return tasks
 
 
-_SHARED = ("salesperson", "team", "contact", "opportunity", "activity", "made_by")
+_SHARED = ("salesperson", "team", "contact", "opportunity", "activity")
+
+
+def store_tasks(tasks: Sequence[Task], *, made_by: Any = None) -> list[Task]:
+    """Store what ``make_tasks`` made; ``made_by`` is the ledger entry of the change they come with, if any."""
+    for task in tasks:
+        task.made_by = made_by
+    return Task.objects.bulk_create(tasks)
+
+
+def follow_contact(keys: Collection[int], *, old: Contact, new: Contact) -> None:
+    """Let those of the tasks (by key) that name one contact name another, since the two are one, or two again.
+
+    Each is one version on, so that whoever has one open is told.
+    """
+    Task.objects.filter(pk__in=keys, contact=old).update(
+        contact=new, version=F("version") + 1, changed_at=timezone.now()
+    )
 
 
 def cancel_tasks_of(opportunity: Any, keys: Collection[int] | None, *, by: User, cancelled_by: Any) -> int:

@@ -1049,9 +1049,7 @@ def _enter(
     _cancel_tasks(entry, cancel_tasks, dry_run=dry_run)
     if not dry_run:
         current.stage = stage  # known already: the next operation need not read it
-        for task in made:
-            task.made_by = entry
-        Task.objects.bulk_create(made)
+        task_operations.store_tasks(made, made_by=entry)
     return entry
 
 

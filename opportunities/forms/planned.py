@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from activities.models import Task, TaskKind, TaskPriority, TaskQuerySet
+from activities.models.tasks import LONGEST_DESCRIPTION
 from activities.operations import (
     DESCRIPTION_NEEDED,
     DUE_NEEDED,
-    LONGEST_DESCRIPTION,
-    MOST_STEPS,
+    MOST_AT_ONCE,
     PlannedTask,
 )
 from crm.forms import is_key
@@ -96,7 +96,7 @@ class PlannedTasks(forms.BaseFormSet[PlannedTaskForm]):
     form = PlannedTaskForm
     renderer = get_default_renderer()
     extra = min_num = 0
-    max_num = absolute_max = MOST_STEPS
+    max_num = absolute_max = MOST_AT_ONCE
     can_delete = can_order = validate_min = False
     validate_max = True
 
@@ -169,7 +169,7 @@ def _texts(task: PlannedTask) -> Texts:
 
 def _sent_rows(sent: Mapping[str, Any]) -> list[Texts]:
     total = str(sent.get(f"{PREFIX}-TOTAL_FORMS", ""))
-    rows = min(int(total), MOST_STEPS) if total.isdecimal() and len(total) < 5 else 0
+    rows = min(int(total), MOST_AT_ONCE) if total.isdecimal() and len(total) < 5 else 0
     names = PlannedTaskForm.base_fields
     return [{name: str(sent.get(f"{PREFIX}-{row}-{name}", "")) for name in names} for row in range(rows)]
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from activities import operations
 from activities.models import RepeatsFrom, Task, TaskKind, TaskPriority
+from activities.models.tasks import LONGEST_DESCRIPTION
 from activities.operations import Completed, TaskFacts
 from contacts.pickers import ContactChoiceField
 from crm.dates import today
@@ -80,7 +81,7 @@ class TaskForm(forms.Form):
 
     description = forms.CharField(
         label=gettext_lazy("What is to be done"),
-        max_length=operations.LONGEST_DESCRIPTION,
+        max_length=LONGEST_DESCRIPTION,
         error_messages=needed(operations.DESCRIPTION_NEEDED),
     )
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=TaskKind.choices)
