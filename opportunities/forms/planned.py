@@ -6,6 +6,7 @@ They are shown beforehand: each that comes can be dropped or edited, each that i
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.forms.renderers import get_default_renderer
@@ -29,6 +30,7 @@ from opportunities.models import Opportunity
 
 PREFIX = "planned"
 MOST_SHOWN = 50  # of the tasks that are open already
+MOST_KEPT = 30  # plans that were looked at
 THE_REST = "rest"
 
 Plan = Callable[[date], Sequence[PlannedTask]]
@@ -89,8 +91,8 @@ class PlannedTasks(forms.BaseFormSet[PlannedTaskForm]):
     """The tasks of a plan as they are offered, or as they were typed over.
 
     What was typed belongs to one plan (``of``) and to the day it was drawn for. Drawn for another day, a date that was
-    left as offered follows; drawn for another plan, what was typed is no concern of this one, and is ``outdated``.
-    What the opportunity has open already is offered too, but not ticked.
+    left as offered follows; drawn for another plan, what was typed is no concern of this one, and is ``outdated``. It
+    is kept for when that plan is looked at again. What the opportunity has open already is offered too, but not ticked.
     """
 
     form = PlannedTaskForm
@@ -116,7 +118,12 @@ class PlannedTasks(forms.BaseFormSet[PlannedTaskForm]):
         for row in offered:
             row["take"] = "" if row["description"] in self.there else "on"
         self.was_drawn = drawn_of == of
-        rows = self._typed(sent, plan, offered) if self.was_drawn else offered
+        kept = _kept(sent)
+        typed = kept.pop(of, None)
+        self.kept_for_later = urlencode(
+            {other: urlencode(rows) for other, rows in kept.items() if _sent_rows(rows)}
+        )
+        rows = offered if typed is None else self._typed(typed, plan, offered)
         self.outdated = bool(drawn_of) and drawn_of != of and bool(offered)
         super().__init__(_data(rows), prefix=PREFIX)
 
@@ -165,6 +172,16 @@ def _texts(task: PlannedTask) -> Texts:
         "description": task.description,
         "due_on": str(task.due_on),
     }
+
+
+def _kept(sent: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
+    """What was typed for each plan that was looked at, as it was sent; that for the plan which was drawn is the last."""
+    earlier = QueryDict(str(sent.get(f"{PREFIX}-kept", "")))
+    kept: dict[str, Mapping[str, str]] = {of: QueryDict(str(rows)) for of, rows in earlier.items() if rows}
+    if drawn_of := str(sent.get(f"{PREFIX}-of", "")):
+        kept.pop(drawn_of, None)
+        kept[drawn_of] = {f"{PREFIX}-on": str(sent.get(f"{PREFIX}-on", "")), **_data(_sent_rows(sent))}
+    return dict(list(kept.items())[-MOST_KEPT:])
 
 
 def _sent_rows(sent: Mapping[str, Any]) -> list[Texts]:

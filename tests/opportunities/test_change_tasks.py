@@ -81,6 +81,7 @@ def drawn(response):
     if planned is None:
         return data
     data |= {"planned-of": planned.of, "planned-on": planned.on.isoformat()}
+    data |= {"planned-kept": planned.kept_for_later} if planned.kept_for_later else {}
     data |= {"planned-TOTAL_FORMS": str(len(planned.forms)), "planned-INITIAL_FORMS": "0"}
     for row in planned:
         for field in row:
@@ -179,6 +180,37 @@ def test_another_stage_brings_other_tasks(as_seller, opportunity, sent_by):
 
     assert [row[1] for row in coming(other)] == ["Meet"]
     assert tasks_of(opportunity) == []
+
+
+@time_machine.travel("2026-03-02 12:00", tick=False)
+def test_what_was_typed_for_a_stage_is_there_again_after_a_look_at_others(client_class, seller, opportunity):
+    client, move = signed_in(client_class, seller), url("move", opportunity)
+    present, propose = (stage(opportunity, name).pk for name in ("Present", "Propose"))
+    data = drawn(client.get(move, {"to": present})) | {
+        "planned-0-description": "Ring",
+        "planned-0-due_on": "",
+    }
+    del data["planned-1-take"]
+
+    other = drawn(client.post(move, data | {"to": propose, "redraw": "1"}))
+    another_day = {"planned-0-description": "See them", "on": "2026-03-01"}
+    back = client.post(move, other | another_day | {"to": present, "redraw": "1"})
+    there = client.post(move, drawn(back) | {"to": propose, "redraw": "1"})
+
+    assert coming(back) == [(True, "Ring", None), (False, "Write", "2026-03-08")]
+    assert coming(there) == [(True, "See them", "2026-03-01")]
+    client.post(move, drawn(back) | {"planned-0-due_on": "2026-03-20"})
+    assert [task[:2] for task in tasks_of(opportunity)] == [("Ring", date(2026, 3, 20))]
+
+
+@pytest.mark.parametrize(
+    "kept", ["%", "stage-1", "=&=&", "stage-{pk}=%00", "[" * 9999, "stage-{pk}=planned-0-kind%3D1"]
+)
+def test_what_is_said_to_be_kept_can_be_anything(as_seller, opportunity, kept):
+    present = stage(opportunity, "Present").pk
+    data = {"to": present, "redraw": "1", "planned-kept": kept.format(pk=present)}
+
+    assert as_seller.post(url("move", opportunity), data).status_code == 200
 
 
 def test_another_stage_chosen_without_a_script_shows_its_tasks_first(as_seller, opportunity):
@@ -621,6 +653,9 @@ def test_assign_an_activity_to_an_opportunity(client_class, opportunity, seller,
         ("Ring", date(2026, 3, 12)),
         ("Write", date(2026, 4, 1)),
     ]
+    other = data | {"activity": stage_activity(cycle, "Propose").pk, "redraw": "1"}
+    back = drawn(client.post(assign, other)) | {"activity": activity.pk, "redraw": "1"}
+    assert coming(client.post(assign, back))[0] == (True, "Ring", "2026-03-12")
     task = Task.objects.first()
     assert (task.salesperson, task.contact, task.activity, task.made_by) == (
         opportunity.salesperson,
