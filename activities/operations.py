@@ -412,20 +412,16 @@ def undo_tasks_of(entry: Any, *, by: User, cancelled_by: Any) -> tuple[int, int]
     cancelled and how many reopened. A task that was done or cancelled by hand since stays as it is.
     """
     now = timezone.now()
-    back = list(
-        Task.objects.filter(cancelled_by=entry, status=TaskStatus.CANCELLED)
-        .select_for_update()
-        .order_by("pk")
-    )
+    tasks = Task.objects.filter(opportunity=entry.opportunity_id)
+    back = list(tasks.filter(cancelled_by=entry).select_for_update().order_by("pk"))
     for task in back:
         task.status, task.closed_at, task.closed_by, task.cancelled_by = TaskStatus.OPEN, None, None, None
         task.reopened_by, task.changed_at = cancelled_by, now
         task.version += 1
-    made = Task.objects.open().filter(Q(made_by=entry) | Q(reopened_by=entry)).values_list("pk", flat=True)
+    made = tasks.open().filter(Q(made_by=entry) | Q(reopened_by=entry)).values_list("pk", flat=True)
     gone = cancel_tasks_of(entry.opportunity_id, list(made), by=by, cancelled_by=cancelled_by)
     Task.objects.bulk_update(back, [*_CLOSING, "reopened_by"])
-    handed_over = Task.objects.filter(handed_over_by=entry, salesperson=entry.salesperson_id)
-    _hand_over(handed_over, cancelled_by)
+    _hand_over(tasks.filter(handed_over_by=entry, salesperson=entry.salesperson_id), cancelled_by)
     return gone, len(back)
 
 
@@ -521,7 +517,7 @@ def _take_over(task: Task, facts: TaskFacts, by: User, *, is_new: bool) -> None:
         _check_repeats(facts.repeats, due_on)
     _give(task, facts.salesperson, facts.team)
     task.contact = _usable_contact(_contact_of(facts), kept=task.contact_id)
-    task.opportunity = facts.opportunity
+    _put_about(task, facts.opportunity)
     task.kind, task.priority = TaskKind(facts.kind), TaskPriority(facts.priority)
     task.description = description
     if not is_same_due:
@@ -529,6 +525,13 @@ def _take_over(task: Task, facts: TaskFacts, by: User, *, is_new: bool) -> None:
     if not is_same_series:
         task.repeats, task.series_began_on = facts.repeats, task.due_on if facts.repeats else None
     task.repeats_from = RepeatsFrom(facts.repeats_from)
+
+
+def _put_about(task: Task, opportunity: Any) -> None:
+    """Put the opportunity it is about; it has nothing to do any more with changes of the one it was about before."""
+    if task.opportunity_id != (opportunity and opportunity.pk):
+        task.made_by = task.reopened_by = task.handed_over_by = None
+    task.opportunity = opportunity
 
 
 def _give(task: Task, salesperson: Salesperson | None, team: Team | None) -> None:

@@ -257,6 +257,25 @@ def test_undo_leaves_what_was_done_or_cancelled_by_hand(started, by):
     assert done.status == TaskStatus.DONE
 
 
+def test_task_that_is_about_another_opportunity_by_now_is_nothing_of_the_first_any_more(started, by):
+    another = OpportunityFactory()
+    call, meeting = Task.objects.order_by("pk")
+    facts = TaskFacts(
+        kind=call.kind,
+        description=call.description,
+        due_on=call.due_on,
+        salesperson=call.salesperson,
+        opportunity=another,
+    )
+
+    task_operations.change_task(task=call, facts=facts, by=by)
+    operations.undo(opportunity=started, by=by, on=today(), note="Too early")
+    operations.delete(opportunity=started, by=by, on=today())
+
+    assert open_tasks(another) == [call.description]
+    assert not Task.objects.filter(pk=meeting.pk).exists()
+
+
 def test_open_tasks_follow_to_a_new_salesperson_if_that_is_said(started, by):
     old, new, another = started.salesperson, SalespersonFactory(), SalespersonFactory()
     of_another = TaskFactory(opportunity=started, salesperson=another)
