@@ -3,6 +3,7 @@
 (() => {
   const dialog = document.getElementById("dialog");
   let opener = null; // the link that focus returns to
+  let finished = null; // what the dialog held when the server said where to go on: that closes with the page behind it
 
   const openInDialog = (link) => {
     const url = link.href;
@@ -46,11 +47,17 @@
     first?.focus();
   };
 
+  document.body.addEventListener("htmx:beforeOnLoad", (event) => {
+    const { elt, xhr } = event.detail;
+    if (dialog.contains(elt) && xhr.getResponseHeader("HX-Location")) finished = dialog.firstElementChild;
+  });
+
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     const { target, xhr } = event.detail;
     if (target.id === "main" && event.detail.shouldSwap) {
-      opener = null;
-      dialog.close();
+      opener = null; // it goes with the page it is on
+      if (finished && finished === dialog.firstElementChild) dialog.close(); // and not one that was opened meanwhile
+      finished = null;
     }
     if (target !== dialog || !/<html[\s>]/i.test(xhr.response)) return;
     if (xhr.status >= 400) {
@@ -79,6 +86,7 @@
   document.body.addEventListener("htmx:sendError", onFailure);
 
   dialog.addEventListener("close", () => {
+    if (dialog.open) return; // it was opened again before this was told
     dialog.replaceChildren();
     (opener?.isConnected ? opener : document.getElementById("main")).focus({ preventScroll: true });
     opener = null;

@@ -135,6 +135,27 @@ def test_card_on_an_opportunity(page, both_screens, opportunity, axe):
     axe()
 
 
+def test_a_dialog_opened_while_the_page_is_drawn_anew_stays(page, opportunity):
+    TaskFactory(description="Ring them up", opportunity=opportunity, salesperson=opportunity.salesperson)
+    page.goto(opportunity.get_absolute_url())
+    held = []  # the page as it is after Done is slow to come
+    page.route(f"**{opportunity.get_absolute_url()}", lambda route: held.append(route), times=1)
+    step = page.get_by_role("region", name="Next step")
+    step.get_by_role("button", name="Done").click()
+    expect(step.get_by_role("button", name="Done")).to_have_count(0)
+
+    page.get_by_role("region", name="Tasks").get_by_role("link", name="Add a task").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("What is to be done").fill("Send the offer")
+    held.pop().continue_()
+
+    expect(page.locator(".message")).to_contain_text("Done: Ring them up.")
+    expect(dialog.get_by_label("What is to be done")).to_have_value("Send the offer")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".message")).to_contain_text("Added “Send the offer”")
+
+
 def test_all_of_it_without_script(new_context, base_url, seller, tasks, context):
     plain = new_context(java_script_enabled=False)
     plain.add_cookies(context.cookies())
