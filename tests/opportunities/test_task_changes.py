@@ -534,6 +534,43 @@ def test_postponing_is_taken_back_by_the_message(as_seller, task):
     assert as_seller.post(undo).status_code == 409
 
 
+@pytest.mark.parametrize("former", ["person", "team"])
+def test_reassigning_is_taken_back_by_the_message(as_manager, opportunity, former):
+    who = {"salesperson": opportunity.salesperson} if former == "person" else {"team": TeamFactory()}
+    task = TaskFactory(opportunity=opportunity, **{"salesperson": None, **who})
+    list_url = reverse("opportunities:tasks")
+    other = SalespersonFactory(name="Tom Maes")
+    as_manager.post(url("reassign", task), {"seen": 1, "doer": f"person-{other.pk}", "next": list_url})
+    html = as_manager.get(list_url).content.decode()
+    undo = f"{url('reassign', task)}?seen=2&doer={former}-{task.doer.pk}&next=%2Ftasks%2F"
+    assert "It is now for Tom Maes." in html
+    assert f'action="{undo.replace("&", "&amp;")}"' in html
+
+    response = as_manager.post(undo)
+
+    assert response["Location"] == list_url
+    assert Task.objects.get().doer == task.doer
+    assert f"It is now for {task.doer}." in as_manager.get(list_url).content.decode()
+    assert as_manager.post(undo).status_code == 409
+
+
+def test_reassigning_offers_no_way_back_that_nobody_can_go(
+    as_seller, as_manager, task, salesperson, settings
+):
+    settings.VISIBILITY = "own"
+    given = as_seller.post(
+        url("reassign", task), {"doer": f"person-{SalespersonFactory(name='Tom Maes').pk}"}
+    )
+    html = as_seller.get(given["Location"]).content.decode()
+    assert (given["Location"], "It is now for Tom Maes." in html) == (reverse("opportunities:tasks"), True)
+    assert "Undo" not in html
+
+    was_blocked = TaskFactory(salesperson=SalespersonFactory(is_blocked=True))
+    given = as_manager.post(url("reassign", was_blocked), {"doer": f"person-{salesperson.pk}"})
+    html = as_manager.get(given["Location"]).content.decode()
+    assert (f"It is now for {salesperson}." in html, "Undo" in html) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("days", "offered"),
     [(-3, [1, 3, 7]), (0, [1, 3, 7]), (1, [2, 4, 8]), (30, [31, 33, 37])],

@@ -51,6 +51,15 @@ def back_url(request: CrmRequest, task: Task | None = None) -> str:
     return next_url(request, default)
 
 
+def back_if_visible(request: CrmRequest, task: Task) -> str:
+    """Where one came from; the list, when that is the page of a task which one does not see any more."""
+    back = back_url(request, task)
+    is_its_page = urlsplit(back).path == task.get_absolute_url()
+    if is_its_page and not Task.objects.visible_to(request.user).filter(pk=task.pk).exists():
+        return reverse("opportunities:tasks")
+    return back
+
+
 def changed(request: CrmRequest, url: str) -> HttpResponse:
     """Go on after a change, and let everything that lists tasks know."""
     answer = done(request, url)

@@ -19,9 +19,11 @@ from opportunities.forms.tasks import (
     OutcomeForm,
     PostponeForm,
     SeenTaskForm,
+    key_of,
 )
 from opportunities.views.tasks.answers import (
     after_closing,
+    back_if_visible,
     back_url,
     changed,
     draw_form,
@@ -33,6 +35,7 @@ from opportunities.views.tasks.answers import (
     status_of,
     workable_task,
 )
+from salespeople.models import Salesperson
 
 form_methods = require_http_methods(["GET", "POST"])
 
@@ -128,15 +131,18 @@ def postpone_task(request: CrmRequest, pk: int) -> HttpResponse:
 @form_methods
 @readers_only
 def reassign_task(request: CrmRequest, pk: int) -> HttpResponse:
-    """Give a task to another salesperson or team."""
+    """Give a task to another salesperson or team; the message takes it back."""
     task = workable_task(request, pk)
+    former = task.doer
     form = HandOverForm(
-        sent(request),
+        _sent_or_asked(request),
         user=request.user,
-        current=task.doer,
-        initial={"seen": task.version, "doer": task.doer},
+        current=former,
+        initial={"seen": task.version, "doer": former},
     )
-    return _change(request, task, form, _("Reassign"))
+    is_blocked = isinstance(former, Salesperson) and former.is_blocked  # then nobody can give it back
+    undo = {} if is_blocked else {"doer": key_of(former)}
+    return _change(request, task, form, _("Reassign"), undo=undo)
 
 
 def _change(
@@ -144,7 +150,8 @@ def _change(
     task: Task,
     form: PostponeForm | HandOverForm,
     title: str,
-    undo: dict[str, Any] | None = None,
+    *,
+    undo: dict[str, Any],
 ) -> HttpResponse:
     """Draw a small form, do what it says, or say why not. ``undo`` is what the same form takes it back with."""
     status = 422 if form.is_bound else 200
@@ -154,9 +161,10 @@ def _change(
         except TaskRefused as refusal:
             status = _refuse(form, refusal)
         else:
-            back = back_url(request, task)
-            query = {"seen": task.version, **(undo or {}), "next": back}
-            way_back = f"{request.path}?{urlencode(query)}" if undo else ""
+            back = back_if_visible(request, task)
+            may_undo = undo and Task.objects.workable_by(request.user).filter(pk=task.pk).exists()
+            query = {"seen": task.version, **undo, "next": back}
+            way_back = f"{request.path}?{urlencode(query)}" if may_undo else ""
             messages.success(request, f"{task}: {words}", extra_tags=way_back)
             return changed(request, back)
     return draw_form(request, task, form, {"title": title, "submit_label": title}, status=status)
