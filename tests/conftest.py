@@ -82,13 +82,26 @@ def uses_database(item):
     return bool(asked) or item.get_closest_marker("django_db") is not None
 
 
+LEDGER = "opportunities.operations"
+TESTS_OF_THE_LEDGER = ("test_operations", "test_dry_run")  # how their files begin
+
+
+def measure_only_tests_of_the_ledger(items):
+    """Let the operations' own tests cover them alone: pages that happen to pass by prove little, and cost time."""
+    for item in items:
+        if not item.path.name.startswith(TESTS_OF_THE_LEDGER):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Give back the rows that migrations made (groups, close reasons) to tests that empty the tables.
 
-    A transactional test ends with every table flushed; with ``serialized_rollback`` the next one finds
-    the rows again.
+    A transactional test ends with every table flushed; with ``serialized_rollback`` the next transactional one
+    finds the rows again. Others would not: they all run before (which ``--dist worksteal`` would not keep to).
     """
+    if config.getoption("cov_source", None) == [LEDGER]:
+        measure_only_tests_of_the_ledger(items)
     if config.getoption("--only-with-database"):
         left_out = [item for item in items if not uses_database(item)]
         config.hook.pytest_deselected(items=left_out)
