@@ -1,8 +1,9 @@
-"""Find anything by what one remembers of it: an opportunity, a contact, or a page to go to.
+"""Find anything by what one remembers of it: an opportunity, a contact, an open task, or a page to go to.
 
 What is typed is compared without case and accents, word by word, with the normalised text that is stored beside
-each record. An exact number comes first, then those in which every word begins a word, then those in which every
-word is a part of one. Where that finds next to nothing, words that are nearly the same are looked for as well.
+each record; with the description of a task as it was typed, or without accents. An exact number comes first, then
+those in which every word begins a word, then those in which every word is a part of one. Where that finds next to
+nothing, words that are nearly the same are looked for as well.
 """
 
 import re
@@ -19,9 +20,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from activities.models import Task
 from contacts.models import Contact, ContactQuerySet
-from crm.text import normalised, words_of
-from opportunities import similarity
+from crm.text import MOST_WORDS, normalised, words_of
+from opportunities import similarity, tasks
 from opportunities.models import CLOSED_STATUSES, Opportunity, OpportunityEntry, OpportunityQuerySet
 from salespeople.models import User
 
@@ -53,6 +55,11 @@ class Question:
         """The different words, comparable; none when there is no word worth looking for."""
         words = words_of(self.text)
         return words if any(len(word) >= LEAST_LETTERS for word in words) else []
+
+    @cached_property
+    def written(self) -> list[str]:
+        """The words as they were typed, for what is not stored in a comparable way."""
+        return self.text.split()[:MOST_WORDS] if self.words else []
 
     @cached_property
     def number(self) -> re.Match[str] | None:
@@ -166,7 +173,8 @@ def search(typed: str, *, user: User, most: int) -> Answer:
         return Answer(question, [Found("opportunities", _("Your latest"), recent(user, most)), places])
     opportunities = Found("opportunities", _("Opportunities"), _opportunities(question, user, most + 1))
     contacts = Found("contacts", _("Contacts"), _contacts(question, user, most + 1))
-    answer = Answer(question, [opportunities, contacts, places])
+    to_do = Found("tasks", _("Open tasks"), _tasks(question, user, most + 1))
+    answer = Answer(question, [opportunities, contacts, to_do, places])
     is_little = len(opportunities.rows) + len(contacts.rows) < HANDFUL
     if is_little and not question.number and similarity.is_worth_it(question.words):
         _add_similar(answer, opportunities, contacts, user, most)
@@ -177,6 +185,9 @@ def search(typed: str, *, user: User, most: int) -> Answer:
     if _cut(contacts, most):
         contacts.all_label = _("All contacts with these words")
         contacts.all_url = f"{reverse('contacts:list')}?{urlencode(query)}"
+    if _cut(to_do, most):
+        to_do.all_label = _("All open tasks with these words")
+        to_do.all_url = f"{reverse('opportunities:tasks')}?{urlencode(query | {'whose': tasks.ALL})}"
     return answer
 
 
@@ -209,6 +220,25 @@ def _contacts(question: Question, user: User, most: int) -> list[Contact]:
     seen = Contact.objects.visible_to(user).with_names().filter(pk__in=found)
     begun = _all(_begins("search_text", word) for word in question.words)
     return list(seen.order_by(_rank(exact, begun), "name", "pk")[:most])
+
+
+def _tasks(question: Question, user: User, most: int) -> list[Task]:
+    """The open ones with all these words in the description, those due soonest first."""
+    if not question.words:
+        return []
+    has_them = _all(_says(word, "description__icontains", "%s") for word in question.written)
+    begun = _all(
+        _says(word, "description__istartswith", "%s") | _says(word, "description__icontains", " %s")
+        for word in question.written
+    )
+    seen = Task.objects.visible_to(user).open().filter(has_them).select_related("salesperson", "team")
+    rank = Case(When(begun, then=0), default=1, output_field=IntegerField())
+    return list(seen.order_by(rank, "due_at", "pk")[:most])
+
+
+def _says(word: str, lookup: str, pattern: str) -> Q:
+    """Whether a word stands there as it was typed, or without its accents."""
+    return Q(**{lookup: pattern % word}) | Q(**{lookup: pattern % normalised(word)})
 
 
 def _found(

@@ -1,5 +1,7 @@
 """Search anywhere: what is found, in which order, by whom, and how few questions it takes."""
 
+from datetime import date
+
 import pytest
 from django.db import connection
 from django.urls import reverse
@@ -11,6 +13,7 @@ from tests.factories import (
     OpportunityFactory,
     PersonFactory,
     SalespersonFactory,
+    TaskFactory,
     user_with_role,
 )
 from tests.opportunities.conftest import signed_in
@@ -138,6 +141,46 @@ def test_only_what_a_user_sees_is_found(settings, seller, open_opportunity):
     assert contacts(seller, "dock") == ["Dock one"]
     assert opportunities(seller, "dokc") == [mine.description]
     assert contacts(seller, "dokc") == ["Dock one"]
+
+
+@pytest.mark.parametrize("text", ["drawings", "DRAW send", "dräwings"])
+def test_open_tasks_are_found_by_what_is_to_be_done(seller, salesperson, text):
+    TaskFactory(description="Redraw and send", salesperson=salesperson)
+    later = TaskFactory(description="Send the drawings", salesperson=salesperson, due_on=date(2030, 5, 2))
+    TaskFactory(description="Drawings to send", salesperson=salesperson, due_on=date(2030, 5, 1))
+    TaskFactory(description="Drawings sent", salesperson=salesperson, closed=True)
+
+    assert [row.description for row in found(seller, text, "tasks")][:2] == ["Drawings to send", str(later)]
+    assert found(seller, "Drawings sent", "tasks") == []
+
+
+def test_beginnings_of_words_come_first_among_tasks(seller, salesperson):
+    for description in ("Redraw it", "Then draw it"):
+        TaskFactory(description=description, salesperson=salesperson)
+
+    assert [str(row) for row in found(seller, "draw", "tasks")] == ["Then draw it", "Redraw it"]
+    assert [str(row) for row in found(seller, "d", "tasks")] == []
+    assert [str(row) for row in found(seller, "100%", "tasks")] == []
+
+
+def test_tasks_of_others_are_not_found(settings, seller, salesperson):
+    settings.VISIBILITY = "own"
+    TaskFactory(description="Dock mine", salesperson=salesperson)
+    TaskFactory(description="Dock theirs", salesperson=SalespersonFactory())
+
+    assert [str(row) for row in found(seller, "dock", "tasks")] == ["Dock mine"]
+
+
+def test_the_page_shows_tasks_and_where_the_rest_is(as_seller, salesperson):
+    for number in range(26):
+        TaskFactory(description=f"Dock {number}", salesperson=salesperson, due_on=date(2026, 1, 5))
+
+    page = as_seller.get(SEARCH, {"q": "dock"})
+
+    assert (page.text.count('class="hit"'), "All open tasks with these words" in page.text) == (25, True)
+    everything = as_seller.get(page.context["answer"].groups[0].all_url)
+    assert "Dock 9" in everything.text
+    assert "overdue" in page.text
 
 
 def test_a_contact_that_was_merged_is_not_found(seller):
@@ -376,7 +419,7 @@ def test_without_a_role_there_is_no_search(as_stranger, client):
 @pytest.mark.parametrize(
     ("text", "on_sqlite", "on_postgresql"),
     # on PostgreSQL beginning and ending the transaction that sets what is near count as well
-    [("", 2, 2), ("dock", None, None), ("dokc", 6, 7), ("OP-00001", 2, 2)],
+    [("", 2, 2), ("dock", None, None), ("dokc", 7, 8), ("OP-00001", 3, 3)],
 )
 def test_a_search_takes_few_queries(
     client_class, open_opportunity, rows, text, on_sqlite, on_postgresql, django_assert_num_queries
@@ -386,9 +429,10 @@ def test_a_search_takes_few_queries(
     for number in range(rows):
         contact = PersonFactory(last_name=f"Dock {number}", company=CompanyFactory(name=f"Quay {number}"))
         open_opportunity(f"Dock {number}", contact, by=viewer)
+        TaskFactory(description=f"Dock {number}", salesperson=viewer.salesperson)
     expected = on_postgresql if connection.vendor == "postgresql" else on_sqlite
     if expected is None:  # with one of each the similar ones are looked for, with thirty they are not
-        expected = {"postgresql": 7}.get(connection.vendor, 6) if rows == 1 else 2
+        expected = {"postgresql": 8}.get(connection.vendor, 7) if rows == 1 else 3
     always = 3  # the session, the user, the groups
 
     with django_assert_num_queries(always + expected):
