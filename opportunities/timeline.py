@@ -13,12 +13,25 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, TextChoices, Value, prefetch_related_objects
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    Subquery,
+    TextChoices,
+    Value,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from activities.models import Attachment, Interaction, InteractionQuerySet
+from activities.models import Attachment, Interaction, InteractionQuerySet, Task, TaskQuerySet
 from contacts.models import Contact
+from crm.text import quoted
 from opportunities.ledger import Change, changes
 from opportunities.models import (
     MOVES,
@@ -30,6 +43,7 @@ from opportunities.models import (
 from salespeople.models import User
 
 PAGE = 20
+TASKS_NAMED = 3  # of those that a change made, cancelled or opened again
 PLACE = re.compile(r"([0-9]{1,9})?\.(?:([0-9]{4}-[0-9]{2}-[0-9]{2})\.([0-9]{1,18}))?")
 OF_STAGES = (
     Action.CREATED,
@@ -78,11 +92,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that happened: an entry with what it changed, or an interaction."""
+    """One thing that happened: an entry with what it changed and what became of tasks, or an interaction."""
 
     on: date
     entry: OpportunityEntry | None = None
     changes: Sequence[Change] = ()
+    tasks: Sequence[str] = ()
     interaction: Interaction | None = None
 
 
@@ -104,10 +119,11 @@ def of_opportunity(
         rows = _shown(opportunity.entries.all(), show).with_names().newest_first()
         if place.sequence is not None:
             rows = rows.filter(sequence__lt=place.sequence)
-        entries = list(rows[: size + 1])
+        entries = list(_with_tasks(rows)[: size + 1])
     interactions: list[Interaction] = []
     if show in (Show.ALL, Show.NOTES):
         noted: InteractionQuerySet = opportunity.interactions.with_names()
+        noted = _with_task(noted, Task.objects.filter(opportunity=opportunity))
         interactions = _below(noted, place, size)
     return _page(entries, interactions, place, size, lambda shown: _changes(opportunity, entries, shown))
 
@@ -121,6 +137,7 @@ def of_contact(contact: Contact, user: User, *, place: Place | None = None, size
     seen = Opportunity.objects.visible_to(user)
     whom = Contact.objects.visible_to(user).filter(Q(pk=contact.pk) | Q(company=contact.pk))
     named = Interaction.objects.with_names().select_related("opportunity", "recorded_by", "contact")
+    named = _with_task(named, Task.objects.visible_to(user))
     about = named.filter(contact__in=whom.values("pk")).filter(
         Q(opportunity__isnull=True) | Exists(seen.filter(pk=OuterRef("opportunity")))
     )
@@ -160,6 +177,50 @@ def _with_another_estimate(entries: OpportunityEntryQuerySet) -> OpportunityEntr
     return entries.exclude(unknown).exclude(Exists(before))
 
 
+def _with_task(rows: InteractionQuerySet, tasks: TaskQuerySet) -> InteractionQuerySet:
+    """With the task whose outcome each is, if it is one of ``tasks``, without a question more."""
+    done = tasks.filter(outcome=OuterRef("pk")).order_by()
+    return rows.annotate(
+        task_key=Subquery(done.values("pk")[:1]), task_name=Subquery(done.values("description")[:1])
+    )
+
+
+def _with_tasks(entries: OpportunityEntryQuerySet) -> OpportunityEntryQuerySet:
+    """With how many tasks each made, cancelled or opened again, and the first few names, without a question more."""
+    for what in ("made_by", "cancelled_by", "reopened_by"):
+        tasks = Task.objects.filter(opportunity=OuterRef("opportunity"), **{what: OuterRef("pk")})
+        names = tasks.order_by("due_at", "pk").values("description")
+        number = tasks.order_by().values(what).annotate(number=Count("pk")).values("number")
+        entries = entries.annotate(
+            **{f"{what}_number": Subquery(number)},
+            **{f"{what}_{index}": Subquery(names[index : index + 1]) for index in range(TASKS_NAMED)},
+        )
+    return entries
+
+
+def _task_words(entry: OpportunityEntry) -> list[str]:
+    """What became of tasks with a change, one sentence for each thing."""
+    told = []
+    for what in ("made_by", "cancelled_by", "reopened_by"):
+        if number := getattr(entry, f"{what}_number"):
+            found = (getattr(entry, f"{what}_{index}") for index in range(TASKS_NAMED))
+            names = quoted(name for name in found if name)
+            if number > TASKS_NAMED:
+                more = gettext("%(names)s and %(n)d more")
+                names = more % {"names": names, "n": number - TASKS_NAMED}
+            told.append(f"{_how_many(what, number)} {names}")
+    return told
+
+
+def _how_many(what: str, number: int) -> str:
+    words = {
+        "made_by": ngettext("%(n)d task came:", "%(n)d tasks came:", number),
+        "cancelled_by": ngettext("%(n)d task was cancelled:", "%(n)d tasks were cancelled:", number),
+        "reopened_by": ngettext("%(n)d task is open again:", "%(n)d tasks are open again:", number),
+    }
+    return words[what] % {"n": number}
+
+
 def _below(rows: InteractionQuerySet, place: Place, size: int) -> list[Interaction]:
     """The next interactions, and one more to know whether others follow."""
     if place.interaction is not None:
@@ -188,7 +249,7 @@ def _page(
     prefetch_related_objects(noted, Prefetch("attachments", Attachment.objects.order_by("pk")))
     changed = changes_of(read)
     lines = [
-        Line(on=row.changed_on, entry=row, changes=changed[row.sequence])
+        Line(on=row.changed_on, entry=row, changes=changed[row.sequence], tasks=_task_words(row))
         if isinstance(row, OpportunityEntry)
         else Line(on=row.happened_on, interaction=row)
         for row in shown

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 from django.urls import reverse
 
+from activities import operations as task_operations
 from activities.models import Interaction
 from crm.dates import today
 from opportunities import operations, timeline
@@ -13,12 +14,14 @@ from opportunities.operations import Estimate
 from opportunities.timeline import Place, Show
 from tests.factories import (
     AttachmentFactory,
+    CloseReasonFactory,
     CompanyFactory,
     InteractionFactory,
     OpportunityContactFactory,
     OpportunityFactory,
     PersonFactory,
     SalespersonFactory,
+    TaskFactory,
     UserFactory,
     cycle_with_stages,
 )
@@ -310,8 +313,10 @@ def test_page_costs_the_same_whatever_its_history(
     as_manager, as_seller, opportunity, many, django_assert_num_queries
 ):
     revised(opportunity, many)
+    entry = opportunity.entries.newest_first()[0]
     for note in noted(opportunity, *[0] * many):
         AttachmentFactory(interaction=note)
+        TaskFactory(opportunity=opportunity, outcome=note, made_by=entry, closed=True)
         OpportunityContactFactory(
             opportunity=opportunity, contact=PersonFactory(company=CompanyFactory(), phone="+3292334455")
         )
@@ -488,3 +493,62 @@ def test_panel_of_a_contact_with_parts_is_bounded(as_seller, cycle, many, django
         response = as_seller.get(reverse("opportunities:for-contact", args=[person.pk]))
 
     assert len(response.context["rows"]) == min(many * 2, 10)
+
+
+# Tasks
+
+
+@pytest.fixture
+def call(opportunity, salesperson):
+    return TaskFactory(description="Call <Ann>", opportunity=opportunity, salesperson=salesperson)
+
+
+def test_what_came_of_a_task_names_the_task(as_seller, seller, opportunity, call):
+    task_operations.complete_task(task=call, by=seller, outcome="She agrees.")
+    noted(opportunity, 1)
+
+    panel = as_seller.get(reverse("opportunities:timeline", args=[opportunity.pk]), headers=HTMX).text
+
+    assert (
+        f'Outcome of the task <a href="{call.get_absolute_url()}" data-dialog>Call &lt;Ann&gt;</a>' in panel
+    )
+    assert panel.count("Outcome of the task") == 1
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_contact_names_the_task_only_to_whom_sees_it(settings, as_seller, salesperson, company, sees):
+    settings.VISIBILITY = "own" if not sees else settings.VISIBILITY
+    company.salesperson = salesperson
+    company.save()
+    note = InteractionFactory(contact=company, opportunity=None, text="She agrees.")
+    TaskFactory(description="Call Ann", contact=company, outcome=note, closed=True)
+
+    panel = as_seller.get(reverse("opportunities:contact-timeline", args=[company.pk]), headers=HTMX).text
+
+    assert ("She agrees." in panel, "Call Ann" in panel) == (True, sees)
+
+
+def test_a_change_tells_which_tasks_came_and_which_were_cancelled(as_seller, seller, opportunity, call):
+    entry = opportunity.entries.newest_first()[0]
+    for index in range(5):
+        TaskFactory(description=f"Step {index}", opportunity=opportunity, made_by=entry)
+    elsewhere = OpportunityFactory()
+    TaskFactory(description="Elsewhere", opportunity=elsewhere, made_by=entry)
+    operations.close(
+        opportunity=opportunity,
+        outcome="LOST",
+        reason=CloseReasonFactory(outcome="LOST"),
+        amount=None,
+        cancel_tasks=[call.pk],
+        by=seller,
+        on=today(),
+    )
+
+    panel = as_seller.get(reverse("opportunities:timeline", args=[opportunity.pk]), headers=HTMX).text
+
+    assert "5 tasks came: “Step 0”, “Step 1”, “Step 2” and 2 more" in panel
+    assert "1 task was cancelled: “Call &lt;Ann&gt;”" in panel
+    assert "Elsewhere" not in panel
+    operations.undo(opportunity=opportunity, by=seller, on=today(), note="By mistake.")
+    (line, *_rest) = timeline.of_opportunity(opportunity).lines
+    assert line.tasks == ["1 task is open again: “Call <Ann>”"]
