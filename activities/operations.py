@@ -342,7 +342,7 @@ def assign_activity(
             raise ActivityRefused(_("Nothing is left to do: keep at least one step."))
         like = Task(opportunity=opportunity, activity=activity)
         _give(like, salesperson, team)
-        like.contact = _usable_contact(contact or (opportunity and opportunity.contact), kept=None)
+        like.contact = _usable_contact(contact or (opportunity and opportunity.contact), kept=None, by=by)
         tasks = make_tasks(wanted, like=like, by=by)
         return tasks if dry_run else store_tasks(tasks)
 
@@ -516,7 +516,7 @@ def _take_over(task: Task, facts: TaskFacts, by: User, *, is_new: bool) -> None:
     if facts.repeats and not is_same_series:
         _check_repeats(facts.repeats, due_on)
     _give(task, facts.salesperson, facts.team)
-    task.contact = _usable_contact(_contact_of(facts), kept=task.contact_id)
+    task.contact = _usable_contact(_contact_of(facts), kept=task.contact_id, by=by)
     _put_about(task, facts.opportunity)
     task.kind, task.priority = TaskKind(facts.kind), TaskPriority(facts.priority)
     task.description = description
@@ -555,14 +555,19 @@ def _contact_of(facts: TaskFacts) -> Contact | None:
     return contact
 
 
-def _usable_contact(contact: Contact | None, *, kept: int | None) -> Contact | None:
-    """The contact, or the one it was merged into; one that is kept may have been blocked since."""
+def _usable_contact(contact: Contact | None, *, kept: int | None, by: User) -> Contact | None:
+    """The contact, or the one it was merged into; one that is kept may have been blocked since.
+
+    A refusal names a contact only to whom sees it, and says the number to everybody else.
+    """
     if contact is None or contact.pk == kept:
         return contact
     contact = Contact.objects.locked().carrying_on(contact.pk)
     if contact.is_privacy_blocked or (contact.company is not None and contact.company.is_privacy_blocked):
+        is_seen = Contact.objects.visible_to(by).filter(pk=contact.pk).exists()
         raise TaskContactRefused(
-            _("%(contact)s is blocked for privacy. Choose another contact.") % {"contact": contact}
+            _("%(contact)s is blocked for privacy. Choose another contact.")
+            % {"contact": contact if is_seen else contact.number}
         )
     return contact
 

@@ -245,3 +245,28 @@ def test_time_is_stored_without_seconds(as_seller, salesperson, text, stored):
 
     task.refresh_from_db()
     assert task.due_time == stored
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_a_refusal_does_not_name_whom_one_may_not_see(
+    settings, as_seller, salesperson, seller, secret, colleague, is_merged
+):
+    """An opportunity of one's own may be with a contact that is not; what that was merged into is out of sight, too."""
+    opportunity = OpportunityFactory(contact=secret, salesperson=salesperson, by=seller, started=True)
+    number = secret.number
+    if is_merged:
+        hidden = CompanyFactory(name="Hush Holding", salesperson=colleague.salesperson)
+        opportunity.contact = CompanyFactory(name="Public NV", salesperson=salesperson, merged_into=hidden)
+        number, secret = hidden.number, hidden
+        type(opportunity).save_base(opportunity)
+    secret.is_privacy_blocked = True
+    secret.save()
+    settings.VISIBILITY = "own"
+    typed = {"description": "Help them", "kind": "CALL", "priority": "NORMAL", "due_on": today().isoformat()}
+    doer = {"doer": f"person-{salesperson.pk}", "opportunity": opportunity.number, "repeats_from": "DUE"}
+
+    refused = as_seller.post(reverse("opportunities:task-new"), typed | doer)
+
+    assert refused.status_code == 422
+    assert f"{number} is blocked for privacy. Choose another contact." in refused.text
+    assert told(refused) == []
