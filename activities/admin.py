@@ -1,4 +1,4 @@
-"""Activities with their steps, and tasks to look at."""
+"""Activities with their steps; tasks, calendar feeds and notices to look at."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from activities.models import Activity, ActivityStep, Task
+from activities.models import Activity, ActivityStep, CalendarFeed, Notice, Task
 from activities.models.templates import MOST_STEPS
 from crm.admin import WORK, PositionInline, RoleAdmin
 
@@ -48,3 +48,32 @@ class TaskAdmin(RoleAdmin):
     list_select_related = ["salesperson", "team"]
     search_fields = ["description", "contact__name", "opportunity__number"]
     ordering = ["-due_at", "-pk"]
+
+
+@admin.register(CalendarFeed)
+class CalendarFeedAdmin(RoleAdmin):
+    """Who has a calendar address and when it was last read; deleting one revokes it. The key is shown to nobody."""
+
+    nobody_may = frozenset({"add", "change"})
+    fields = ["user", "made_at", "read_at"]
+    list_display = ["user", "made_at", "read_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "user__email"]
+    ordering = ["user__name", "pk"]
+
+
+@admin.register(Notice)
+class NoticeAdmin(RoleAdmin):
+    """What Kansen wrote to whom: begun, sent, or settled without a word."""
+
+    nobody_may = WORK - {"view"}
+    actions: Any = []
+    list_display = ["key", "user", "claimed_at", "sent_at", "settled_at"]
+    list_filter = [
+        ("sent_at", admin.EmptyFieldListFilter),
+        ("settled_at", admin.EmptyFieldListFilter),
+        "claimed_at",
+    ]
+    list_select_related = ["user"]
+    search_fields = ["key", "user__name", "user__email"]
+    ordering = ["-claimed_at", "-pk"]
