@@ -7,7 +7,7 @@ from typing import Any
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_interval, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal
 from django import template
 from django.conf import settings
@@ -85,6 +85,11 @@ def short_day(value: date | None) -> str:
     if not value or value.year != today().year:
         return day(value)
     return format_skeleton("MMMd", value, locale=reader_locale())
+
+
+def days_between(first: date, last: date) -> str:
+    """The first and the last of some days, with what they share said once: 16–22 Nov 2026."""
+    return str(format_interval(first, last, "yMMMd", locale=reader_locale()))
 
 
 @register.filter

@@ -12,6 +12,8 @@ from django.utils import translation
 from crm.templatetags import kansen
 from crm.templatetags.kansen import NBSP, prose
 
+THIN = "\N{THIN SPACE}"
+
 
 @pytest.mark.parametrize(
     ("value", "expected"),
@@ -115,6 +117,18 @@ def test_whole_money(value, expected):
 )
 def test_short_day(value, words):
     assert kansen.short_day(value) == words
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (date(2026, 3, 29), "23–29 Mar 2026"),
+        (date(2026, 4, 3), f"23 Mar{THIN}–{THIN}3 Apr 2026"),
+        (date(2027, 1, 3), f"23 Mar 2026{THIN}–{THIN}3 Jan 2027"),
+    ],
+)
+def test_days_between_say_what_they_share_once(last, words):
+    assert kansen.days_between(date(2026, 3, 23), last) == words
 
 
 @pytest.mark.parametrize(

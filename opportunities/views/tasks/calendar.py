@@ -18,7 +18,7 @@ from activities.models import Task, TaskStatus
 from crm.access import readers_only
 from crm.dates import add_months, today
 from crm.http import CrmRequest, page
-from crm.templatetags.kansen import day as day_words
+from crm.templatetags.kansen import days_between
 from opportunities.tasks import PLANNED, TaskLine, in_state, lines_of, of_whom, whose_offered, with_day
 from opportunities.views.tasks.listing import around
 
@@ -52,8 +52,8 @@ def task_week(request: CrmRequest) -> HttpResponse:
     on, notice = _day_asked_for(request)
     monday = on - timedelta(days=on.weekday())
     last = monday + timedelta(days=6)
-    title = _("%(first)s – %(last)s") % {"first": day_words(monday), "last": day_words(last)}
     beside = {"previous": monday - timedelta(days=7), "following": monday + timedelta(days=7)}
+    title = days_between(monday, last)
     return _draw(request, "week", monday, last, on, {"title": title, "notice": notice, **beside})
 
 
