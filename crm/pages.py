@@ -6,13 +6,13 @@ an index from there. Rows without a value come last in either direction.
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import DecimalField, F, Field, Model, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -45,12 +45,14 @@ def keyset_page(
     params: QueryDict,
     default: str,
     size: int = PAGE_SIZE,
+    filled: Collection[str] = (),
 ) -> KeysetPage[Row]:
     """The page of ``queryset`` that the query string asks for.
 
     ``sorts`` are the fields one may sort by; ``?sort=-name`` sorts down. An unknown sort gives the ``default``
     order, a cursor that cannot be read or belongs to another order the first page; both with a ``notice``. A place
-    after which nothing is left gives the first page.
+    after which nothing is left gives the first page. ``filled`` are fields that may be empty in the table and are not
+    in these rows: without rows that come last, an index gives their order.
     """
     sort = params.get("sort") or default
     notice = ""
@@ -60,18 +62,23 @@ def keyset_page(
     field, falling = sort.lstrip("-"), sort.startswith("-")
     backwards = "before" in params
     place = params.get("before") or params.get("after") or ""
+    is_filled = field in filled or not _may_be_empty(queryset.model, field)
     cursor = _read(queryset, field, place)
+    if cursor is not None and cursor[0] is None and is_filled:
+        cursor = None
     if place and cursor is None:
         notice = notice or _("That place is not in this order, so the first page is shown.")
-    rows = queryset.order_by(*_order(field, falling=falling, backwards=backwards and cursor is not None))
+    down = falling != (backwards and cursor is not None)
+    rows = queryset.order_by(*(_plain_order(field, down) if is_filled else _order(field, down, falling)))
     if cursor is not None:
-        rows = rows.filter(_beyond(field, cursor, falling=falling, backwards=backwards))
+        beyond = _further(field, cursor, down) if is_filled else _beyond(field, cursor, down, backwards)
+        rows = rows.filter(beyond)
     found = list(rows[: size + 1])
     if cursor is not None and not found:
         first = params.copy()
         first.pop("before", None)
         first.pop("after", None)
-        return keyset_page(queryset, sorts=sorts, params=first, default=default, size=size)
+        return keyset_page(queryset, sorts=sorts, params=first, default=default, size=size, filled=filled)
     more = len(found) > size
     found = found[:size]
     if cursor is not None and backwards:
@@ -93,24 +100,45 @@ def address_after(params: QueryDict, field: str, row: Model) -> str:
     return _url(params, "after", field, row)
 
 
-def _order(field: str, *, falling: bool, backwards: bool) -> list[Any]:
-    down = falling != backwards
-    if backwards:
-        first = F(field).desc(nulls_first=True) if down else F(field).asc(nulls_first=True)
-    else:
-        first = F(field).desc(nulls_last=True) if down else F(field).asc(nulls_last=True)
+def _may_be_empty(model: type[Model], field: str) -> bool:
+    """Whether a row can be without a value; True for what is no column, too."""
+    for name in field.split("__"):
+        try:
+            column = column_of(model, name)
+        except FieldDoesNotExist:
+            return True
+        if column.null:
+            return True
+        model = column.related_model if isinstance(column.related_model, type) else model
+    return False
+
+
+def _plain_order(field: str, down: bool) -> list[Any]:
+    return [f"-{field}", "-pk"] if down else [field, "pk"]
+
+
+def _order(field: str, down: bool, falling: bool) -> list[Any]:
+    """The same with the rows without a value last; read backwards, they come first."""
+    last = {"nulls_last": True} if down == falling else {"nulls_first": True}
+    first = F(field).desc(**last) if down else F(field).asc(**last)
     return [first, "-pk" if down else "pk"]
 
 
-def _beyond(field: str, cursor: tuple[Any, int], *, falling: bool, backwards: bool) -> Q:
+def _further(field: str, cursor: tuple[Any, int], down: bool) -> Q:
     value, pk = cursor
-    than = "lt" if falling != backwards else "gt"
-    same_but_further = Q(**{f"pk__{than}": pk})
+    than = "lt" if down else "gt"
+    return Q(**{f"{field}__{than}": value}) | Q(**{field: value, f"pk__{than}": pk})
+
+
+def _beyond(field: str, cursor: tuple[Any, int], down: bool, backwards: bool) -> Q:
+    """The same where rows without a value come last."""
+    value, pk = cursor
+    empty = Q(**{f"{field}__isnull": True})
     if value is None:
-        rest = Q(**{f"{field}__isnull": True}) & same_but_further
-        return rest | Q(**{f"{field}__isnull": False}) if backwards else rest
-    further = Q(**{f"{field}__{than}": value}) | (Q(**{field: value}) & same_but_further)
-    return further if backwards else further | Q(**{f"{field}__isnull": True})
+        rest = empty & Q(**{"pk__lt" if down else "pk__gt": pk})
+        return rest | ~empty if backwards else rest
+    further = _further(field, cursor, down)
+    return further if backwards else further | empty
 
 
 def _url(params: QueryDict, key: str, field: str, row: Model) -> str:
