@@ -23,7 +23,7 @@ class TasksFollow:
         if user.sees_everything():
             return False
         tasks = Task.objects.filter(contact=contact)
-        return tasks.exclude(pk__in=Task.objects.visible_to(user).values("pk")).exists()
+        return tasks.exclude(pk__in=tasks.visible_to(user).values("pk")).exists()
 
     def hold(self, contact: Contact) -> None:
         """Nothing."""

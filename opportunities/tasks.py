@@ -88,7 +88,7 @@ def in_state(tasks: TaskQuerySet, state: str) -> TaskQuerySet:
         case "LATER":
             return tasks.open().filter(due_at__gt=week_ends)
         case "DONE" | "CANCELLED":
-            return tasks.filter(status=state)
+            return tasks.closed_as(state)
         case "PLANNED":
             return tasks.filter(status__in=[TaskStatus.OPEN, TaskStatus.DONE])
         case _:

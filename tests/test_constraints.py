@@ -260,6 +260,9 @@ BREAKS = {
         (factories.AttachmentFactory, {"interaction": None}),
         (factories.AttachmentFactory, lambda row: {"email": factories.EmailFactory()}),
     ],
+    "attachment_file_once": [
+        (factories.AttachmentFactory, lambda row: {"file": factories.AttachmentFactory().file.name})
+    ],
     "attachment_name_given": [(factories.AttachmentFactory, {"name": ""})],
     "calendar_feed_key_given": [(factories.CalendarFeedFactory, {"key_hash": ""})],
     "notice_sent_once": [

@@ -49,13 +49,22 @@ class Attachment(models.Model):
     file = models.FileField(_("file"), storage=attachment_storage, upload_to=stored_name, max_length=100)
     added_at = models.DateTimeField(_("added at"), auto_now_add=True)
     added_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("added by"), on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("added by"),
+        on_delete=models.PROTECT,
+        db_index=False,  # nobody asks for it
+        related_name="+",
     )
 
     class Meta:
         verbose_name = _("attachment")
         verbose_name_plural = _("attachments")
         constraints = [
+            models.UniqueConstraint(
+                fields=["file"],
+                name="attachment_file_once",
+                violation_error_message=_("A stored file belongs to one attachment."),
+            ),
             models.CheckConstraint(
                 condition=Q(interaction__isnull=False, email__isnull=True)
                 | Q(interaction__isnull=True, email__isnull=False),

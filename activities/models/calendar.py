@@ -44,7 +44,11 @@ class Notice(models.Model):
     """An e-mail that Kansen wrote to somebody: claimed before it is sent, so that nobody gets it twice."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="notices"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        db_index=False,  # the index of the constraint below begins with it
+        related_name="notices",
     )
     key = models.CharField(
         _("what it is about"), max_length=100, help_text=_("A task and its due time, or the day of a digest.")

@@ -2,8 +2,7 @@
 
 import logging
 
-from django.db.models import Q
-from django.http import FileResponse, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
@@ -13,6 +12,7 @@ from activities.models import Attachment, Email
 from crm.access import readers_only
 from crm.http import CrmRequest
 from opportunities.access import seen_interactions
+from salespeople.models import User
 
 logger = logging.getLogger(__name__)
 # Whatever a file says it is, no browser opens it here: not as a page of this site, and not as anything else.
@@ -28,10 +28,9 @@ HEADERS = {
 @readers_only
 def attachment(request: CrmRequest, pk: int) -> HttpResponseBase:
     """One file: for those who see what it came with; of an e-mail that waits, for those who may place it."""
-    seen = Q(interaction__in=seen_interactions(request.user).values("pk"))
-    if request.user.may_sell():
-        seen |= Q(email__in=Email.objects.visible_to(request.user).values("pk"))
-    asked = get_object_or_404(Attachment.objects.filter(seen), pk=pk)
+    asked = get_object_or_404(Attachment, pk=pk)
+    if not _is_seen(request.user, asked):
+        raise Http404
     try:
         content = asked.file.open()
     except FileNotFoundError:
@@ -44,6 +43,13 @@ def attachment(request: CrmRequest, pk: int) -> HttpResponseBase:
         content_type="application/octet-stream",
         headers=HEADERS,
     )
+
+
+def _is_seen(user: User, asked: Attachment) -> bool:
+    """Whether the user sees the interaction, or may place the e-mail, that it came with."""
+    if asked.interaction_id is not None:
+        return seen_interactions(user).filter(pk=asked.interaction_id).exists()
+    return Email.objects.visible_to(user).filter(pk=asked.email_id or 0).exists()
 
 
 def _not_there(request: CrmRequest, asked: Attachment) -> HttpResponse:

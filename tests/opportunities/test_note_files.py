@@ -394,7 +394,7 @@ def test_handing_out_costs_the_same(as_seller, attachment, many, django_assert_n
     for _ in range(many):
         AttachmentFactory(interaction=attachment.interaction)
 
-    with django_assert_num_queries(4):  # session, user, groups, attachment
+    with django_assert_num_queries(5):  # session, user, groups, attachment, whether it is seen
         as_seller.get(attachment.get_absolute_url())
 
 

@@ -25,7 +25,10 @@ def task_list(request: CrmRequest) -> HttpResponse:
     """Tasks in the order they are due: one's own, the team's or everybody's."""
     rows = Task.objects.visible_to(request.user).with_names()
     asked = TaskFilter(request.GET, rows, request=request)
-    found = keyset_page(asked.rows, sorts=SORTS, params=request.GET, default=asked.default_sort)
+    filled = ["closed_at"] if asked.chosen_state in (DONE, CANCELLED) else []
+    found = keyset_page(
+        asked.rows, sorts=SORTS, params=request.GET, default=asked.default_sort, filled=filled
+    )
     context = {
         "filter": asked,
         "base_url": reverse("opportunities:tasks"),
