@@ -2,7 +2,8 @@
 
 Each step is predicted by the model: which refusal, or which new state. It is tried as a dry run first, which must
 say the same and write nothing. Meanwhile somebody renames, reorders and retires stages, changes the method of a
-cycle, blocks people and lets days pass. At the end of each walk the whole ledger is compared with the model.
+cycle, blocks people, does tasks by hand and lets days pass. At the end of each walk the whole ledger, and every task,
+is compared with the model.
 
 ``WALK=10000`` walks (at least) that many operations; the normal run is shorter. The number walked is printed
 with ``-s``.
@@ -42,8 +43,9 @@ from tests.factories import (
     SalespersonFactory,
     UserFactory,
 )
+from tests.opportunities.walking_tasks import Tasks
 
-OPERATIONS_IN_ALL = int(os.environ.get("WALK", "400"))
+OPERATIONS_IN_ALL = int(os.environ.get("WALK", "250"))
 STEPS = 50
 WALKED = Counter()
 
@@ -159,6 +161,7 @@ class Merged:
     after: Person
     people: list[int]
     moved: dict[int, tuple[int, int | None]]
+    tasks: list[int]
 
 
 class No(Exception):
@@ -191,8 +194,10 @@ def state_of(row):
     )
 
 
-class Walk(RuleBasedStateMachine):
+class Walk(Tasks, RuleBasedStateMachine):
     """The people, and what they do."""
+
+    walked = WALKED
 
     # Beginning and end
 
@@ -263,6 +268,7 @@ class Walk(RuleBasedStateMachine):
                         allows_skip=letter in "BCY",
                     )
                 )
+        self.begin_tasks()
         self.reasons = {}
         for outcome in (Outcome.WON, Outcome.WON, Outcome.LOST, Outcome.LOST):
             self.reasons[CloseReasonFactory(outcome=outcome).pk] = [str(outcome), True]
@@ -377,7 +383,9 @@ class Walk(RuleBasedStateMachine):
         for key in people:
             self.contacts[key].company = kept.key
         moved = self.follow(merged.key, kept.key, by, "{0} was merged into {1}.")
-        self.merges.append(Merged(done.pk, kept, merged, before, replace(kept), people, moved))
+        tasks = [number for number, chore in self.chores.items() if chore.contact == merged.key]
+        self.put(tasks, contact=kept.key)
+        self.merges.append(Merged(done.pk, kept, merged, before, replace(kept), people, moved, tasks))
 
     def undo_merge(self, it, by):
         was, after = it.before[0], it.after
@@ -399,6 +407,8 @@ class Walk(RuleBasedStateMachine):
         ]
         words = "The merge of {1} into {0} was undone."
         self.follow(it.kept.key, it.merged.key, by, words, untouched)
+        there = [number for number in it.tasks if number in self.chores]
+        self.put([n for n in there if self.chores[n].contact == it.kept.key], contact=it.merged.key)
 
     def follow(self, old, new, by, words, only=None):
         """Every opportunity of one contact gets an entry that puts the other in its place; returns whose they are."""
@@ -516,7 +526,11 @@ class Walk(RuleBasedStateMachine):
             entered = replace(entered, since=on)
         return self.estimated(entered, estimate, stage.completed)
 
-    def expect_start(self, thing, estimate, seen, on, note, **_more):
+    def check_planned(self, tasks):
+        if self.are_wrong(tasks):
+            raise No("TasksRefused")
+
+    def expect_start(self, thing, estimate, seen, on, note, tasks, **_more):
         self.check_open(thing, seen)
         if thing.now.status == "IN_PROGRESS":
             raise No("AlreadyStarted")
@@ -527,9 +541,10 @@ class Walk(RuleBasedStateMachine):
         estimate = estimate or self.offered(thing.now, stages[0], on)
         self.check_estimate(estimate, on)
         self.check_note(note)
+        self.check_planned(tasks)
         return "STARTED", self.in_stage(thing.now, stages[0], estimate, on)
 
-    def expect_move(self, thing, to, estimate, seen, on, note, **_more):
+    def expect_move(self, thing, to, estimate, seen, on, note, tasks, **_more):
         self.check_open(thing, seen)
         if thing.now.status == "NOT_STARTED":
             raise No("NotStarted")
@@ -546,6 +561,7 @@ class Walk(RuleBasedStateMachine):
         estimate = estimate or self.offered(thing.now, stages[there], on)
         self.check_estimate(estimate, on)
         self.check_note(note)
+        self.check_planned(tasks)
         action = {1: "NEXT", -1: "PREVIOUS"}.get(there - here, "SKIPPED" if there > here else "JUMPED")
         return action, self.in_stage(thing.now, stages[there], estimate, on)
 
@@ -691,7 +707,7 @@ class Walk(RuleBasedStateMachine):
     def some_note(self, data):
         return data.draw(st.sampled_from(["Because"] * 12 + ["", " ", " Spaced ", "é€😀", "x" * 2001]))
 
-    def arguments_for(self, name, data, thing):
+    def arguments_for(self, name, data, key, thing):
         on = self.some_day(data, thing)
         common = {"on": on, "note": self.some_note(data)}
         if thing:
@@ -707,7 +723,12 @@ class Walk(RuleBasedStateMachine):
                     "estimate": self.some_estimate(data, on, may_be_none=True),
                 }
             case "start":
-                return {**common, "estimate": self.some_estimate(data, on, may_be_none=True)}
+                first = self.stages_of(thing.now)[:1]
+                return {
+                    **common,
+                    "estimate": self.some_estimate(data, on, may_be_none=True),
+                    "tasks": self.some_tasks(data, first[0].key if first else None, on),
+                }
             case "move":
                 good = []
                 if thing.now.status == "IN_PROGRESS":
@@ -716,10 +737,13 @@ class Walk(RuleBasedStateMachine):
                     good = [*back, *(stage.key for stage in self.forward_from(thing.now))]
                 anything = [stage.key for stages in self.cycles.values() for stage in stages]
                 pool = [*good * 6, *good * 6, *anything, None] if good else [*anything, None]
+                to = data.draw(st.sampled_from(pool))
                 return {
                     **common,
-                    "to": data.draw(st.sampled_from(pool)),
+                    "to": to,
                     "estimate": self.some_estimate(data, on, may_be_none=True),
+                    "tasks": self.some_tasks(data, to, on),
+                    "cancel_tasks": self.some_to_cancel(data, key),
                 }
             case "revise":
                 return {**common, "estimate": self.some_estimate(data, on, may_be_none=False)}
@@ -732,12 +756,14 @@ class Walk(RuleBasedStateMachine):
                     "outcome": outcome,
                     "reason": data.draw(st.sampled_from([*good * 4, *self.reasons, None])),
                     "amount": None if amount is None else Fraction(amount, 100),
+                    "cancel_tasks": self.some_to_cancel(data, key),
                 }
             case "reassign":
                 return {
                     **common,
                     "salesperson": data.draw(st.sampled_from([None, *sorted(self.sellers)])),
                     "contact": data.draw(st.sampled_from([None, None, *sorted(self.contacts)])),
+                    "with_tasks": data.draw(st.booleans()),
                 }
         return common
 
@@ -754,7 +780,7 @@ class Walk(RuleBasedStateMachine):
             "to": SalesCycleStage,
             "reason": CloseReason,
         }
-        found = dict(arguments)
+        found = self.stored_tasks(arguments)
         for name, model in models.items():
             if found.get(name) is not None:
                 found[name] = model.objects.get(pk=found[name])
@@ -803,7 +829,7 @@ class Walk(RuleBasedStateMachine):
     def operate(self, name, key, thing, data):
         """Predict, try dry, do, compare."""
         WALKED["operations"] += 1
-        arguments = self.arguments_for(name, data, thing)
+        arguments = self.arguments_for(name, data, key, thing)
         by = data.draw(st.sampled_from(self.users))
         try:
             expected = getattr(self, f"expect_{name}")(**({"thing": thing} if thing else {}), **arguments)
@@ -830,7 +856,9 @@ class Walk(RuleBasedStateMachine):
             assert (written.action, state_of(written)) == (action, state)
         assert (dry.sequence, dry.stage_description) == (entry.sequence, entry.stage_description)
         WALKED[f"done: {action}"] += 1
+        before = thing and thing.now
         self.remember(name, key, thing, entry, arguments, by, action, state)
+        self.change_tasks(name, entry.opportunity_id, arguments, before, state, entry.sequence)
         stored = Opportunity.objects.get(pk=entry.opportunity_id)
         assert (state_of(stored), stored.version, stored.changed_on) == (
             state,
@@ -840,6 +868,7 @@ class Walk(RuleBasedStateMachine):
         if thing:
             assert real["opportunity"].facts() == entry.facts()  # the caller's object knows
         self.check_ledger(stored.pk)
+        self.check_tasks(stored.pk)
 
     def dry_run(self, operation, arguments):
         """What a dry run says, having written nothing and left the caller's object alone."""
@@ -955,6 +984,10 @@ class Walk(RuleBasedStateMachine):
         archive = operations.delete(**arguments)
         assert archive == dry
         assert len(archive["entries"]) == thing.version
+        tasks = [number for number, chore in self.chores.items() if chore.thing == key]
+        assert [task["id"] for task in archive["tasks"]] == sorted(tasks)
+        for number in tasks:
+            del self.chores[number]
         del self.things[key]
         self.deleted.add(key)
         self.logged["deleted"] += 1
@@ -1004,6 +1037,7 @@ class Walk(RuleBasedStateMachine):
         self.check_as_of()
         self.check_sums()
         self.check_around()
+        self.check_all_tasks()
 
     def check_as_of(self):
         days = {self.today} | {day for thing in self.things.values() for day in thing.seen_on}
