@@ -96,6 +96,15 @@ def busiest(page: Page) -> str:
     return str(page.locator("[data-rows] .row-link").first.get_attribute("href"))
 
 
+def move(page: Page) -> None:
+    """Begin to move an opportunity to a stage that brings tasks along, and see what would come of it."""
+    page.goto("/opportunities/?status=IN_PROGRESS&whose=ME")
+    page.locator("[data-rows] tr", has_text="Demonstrate").first.locator(".row-link").click()
+    page.get_by_role("link", name=re.compile("^Move to")).first.click()
+    page.get_by_role("dialog").locator(".planned-task").first.wait_for()
+    page.get_by_role("dialog").locator("#preview > *").first.wait_for()
+
+
 def look(page: Page, kind: str, opportunity: str) -> None:
     """The pages that somebody lives in; ``kind`` says in the name of the picture what is special about them."""
     for name, path in PAGES.items():
@@ -115,9 +124,10 @@ def main() -> None:
         page = signed_in(browser, address, email, password, viewport=DESKTOP)
         opportunity = busiest(page)
         look(page, "", opportunity)
-        page.get_by_role("link", name=re.compile("^Move to")).first.click()
-        page.get_by_role("dialog").locator("#preview > *").first.wait_for()
+        move(page)
         take(page, "move")
+        page.goto("/tasks/week/")
+        take(page, "week")
         page.goto("/today/")
         page.keyboard.press("Control+k")
         page.keyboard.type("lo")
