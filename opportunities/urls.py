@@ -125,8 +125,10 @@ task_urls = [
 
 email_urls = [
     path("", emails.email_list, name="emails"),
+    path("set-aside/", emails.emails_set_aside, name="emails-set-aside"),
     path("<int:pk>/", emails.place_email, name="email-place"),
     path("<int:pk>/set-aside/", emails.set_email_aside, name="email-set-aside"),
+    path("<int:pk>/put-back/", emails.put_email_back, name="email-put-back"),
     path("<int:pk>/take-back/", emails.take_email_back, name="email-take-back"),
 ]
 

@@ -255,7 +255,7 @@ BREAKS = {
     "email_filed_with_interaction": [
         (factories.EmailFactory, lambda row: {"interaction": factories.InteractionFactory()})
     ],
-    "email_text_only_while_waiting": [(factories.EmailFactory, {"state": "SET_ASIDE"})],
+    "email_text_until_filed": [(factories.EmailFactory, {"state": "FILED"})],
     "attachment_belongs_to_one": [
         (factories.AttachmentFactory, {"interaction": None}),
         (factories.AttachmentFactory, lambda row: {"email": factories.EmailFactory()}),

@@ -2,14 +2,18 @@
 
 import functools
 import operator
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models.interactions import Interaction
 from salespeople.models import User
+
+KEPT_ASIDE = timedelta(days=30)  # how long what was set aside can be put back
 
 
 class EmailState(models.TextChoices):
@@ -51,9 +55,17 @@ class EmailQuerySet(models.QuerySet["Email"]):
         """Those that nobody has placed yet."""
         return self.filter(state=EmailState.WAITING)
 
+    def aside(self) -> "EmailQuerySet":
+        """Those that were set aside and can be put back."""
+        return self.filter(state=EmailState.SET_ASIDE, placed_at__gt=timezone.now() - KEPT_ASIDE)
+
+    def long_aside(self) -> "EmailQuerySet":
+        """Those that were set aside so long ago that nobody puts them back."""
+        return self.filter(state=EmailState.SET_ASIDE, placed_at__lte=timezone.now() - KEPT_ASIDE)
+
 
 class Email(models.Model):
-    """An e-mail that came in: kept so that it is filed only once, with its text only as long as it waits."""
+    """An e-mail that came in: kept so that it is filed only once, with its text until that is filed or forgotten."""
 
     message_key = models.CharField(
         _("message key"),
@@ -97,6 +109,9 @@ class Email(models.Model):
         verbose_name_plural = _("e-mails")
         indexes = [
             models.Index(fields=["-sent_at", "-id"], condition=Q(state="WAITING"), name="email_waiting_idx"),
+            models.Index(
+                fields=["-placed_at", "-id"], condition=Q(state="SET_ASIDE"), name="email_aside_idx"
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -110,9 +125,9 @@ class Email(models.Model):
                 violation_error_message=_("Only an e-mail that is filed has an interaction."),
             ),
             models.CheckConstraint(
-                condition=Q(state=EmailState.WAITING) | Q(text=""),
-                name="email_text_only_while_waiting",
-                violation_error_message=_("The text of an e-mail is kept only as long as it waits."),
+                condition=~Q(state=EmailState.FILED) | Q(text=""),
+                name="email_text_until_filed",
+                violation_error_message=_("The text of an e-mail that is filed is that of its interaction."),
             ),
         ]
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -32,6 +33,7 @@ from opportunities.models import Opportunity
 from salespeople.models import User
 
 LONGEST_REASON = 300
+FORGOTTEN_AT_ONCE = 500
 LONGEST_HEAD = 2_000  # characters of an interaction before the text of its e-mail
 NAMED_AT_MOST = 5  # recipients in an interaction
 
@@ -218,16 +220,41 @@ def place(email: Email, *, contact: Contact | None, opportunity: Opportunity | N
 
 
 def set_aside(email: Email, *, by: User) -> None:
-    """Be done with an e-mail that waits: its text and files are deleted. Raises ``NoLongerWaiting``."""
+    """Be done with an e-mail that waits; for a while it can be put back. Raises ``NoLongerWaiting``."""
     with transaction.atomic():
         held = _waiting(email)
-        files = held.attachments.all()
-        forget_files(files)
-        files.delete()
         held.state = EmailState.SET_ASIDE
-        held.text = ""
         held.placed_at, held.placed_by = timezone.now(), by
-        held.save(update_fields=["state", "text", "placed_at", "placed_by"])
+        held.save(update_fields=["state", "placed_at", "placed_by"])
+
+
+def put_back(email: Email) -> None:
+    """Let an e-mail wait again that was set aside not long ago. Raises ``NoLongerWaiting`` where that is not so."""
+    with transaction.atomic():
+        held: Email = Email.objects.select_for_update().get(pk=email.pk)
+        if not Email.objects.aside().filter(pk=held.pk).exists():
+            raise NoLongerWaiting(held)
+        held.state, held.placed_at, held.placed_by = EmailState.WAITING, None, None
+        held.save(update_fields=["state", "placed_at", "placed_by"])
+
+
+def forget_set_aside() -> None:
+    """Delete the text and files of what was set aside so long ago that nobody puts it back, some at a time.
+
+    The row stays, so that the same message is not taken again.
+    """
+    files = Attachment.objects.filter(email__in=Email.objects.long_aside().values("pk"))
+    with_something = Email.objects.long_aside().filter(
+        ~Q(text="") | Exists(files.filter(email=OuterRef("pk")))
+    )
+    with transaction.atomic():
+        keys = list(
+            with_something.select_for_update().order_by("pk").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]
+        )
+        gone = Attachment.objects.filter(email__in=keys)
+        forget_files(gone)
+        gone.delete()
+        Email.objects.filter(pk__in=keys).update(text="")
 
 
 def take_back(email: Email, *, by: User) -> None:

@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from activities.models import Attachment, Email, EmailState, Interaction
+from activities.models.emails import KEPT_ASIDE
 from contacts.models import Contact
 from crm.access import sellers_only
-from crm.http import CrmRequest, dialog, done, page
+from crm.http import CrmRequest, dialog, done, next_url, page
 from crm.pages import keyset_page
 from opportunities.forms.emails import PlaceForm
 from opportunities.mail import filing
@@ -23,6 +24,7 @@ from opportunities.mail.matching import Addressed, Colleagues, match
 from opportunities.models import Opportunity
 
 SORTS = ("sent_at",)
+ASIDE_SORTS = ("placed_at",)
 EXCERPT = 240  # characters of the text in the list
 LATELY = 5  # e-mails that one has placed today and may take back
 form_methods = require_http_methods(["GET", "POST"])
@@ -43,6 +45,16 @@ def email_list(request: CrmRequest) -> HttpResponse:
     shown = keyset_page(waiting, sorts=SORTS, params=request.GET, default="-sent_at")
     context = {"page": shown, "emails": shown.rows, "placed": _placed_today(request), "excerpt": EXCERPT}
     return page(request, "opportunities/email_list.html", context, status=422 if shown.notice else 200)
+
+
+@require_GET
+@sellers_only
+def emails_set_aside(request: CrmRequest) -> HttpResponse:
+    """Those that were set aside and can be put back, the latest first."""
+    aside = Email.objects.visible_to(request.user).aside().defer("text").select_related("placed_by")
+    shown = keyset_page(aside, sorts=ASIDE_SORTS, params=request.GET, default="-placed_at")
+    context = {"page": shown, "emails": shown.rows, "days": KEPT_ASIDE.days}
+    return page(request, "opportunities/email_aside.html", context, status=422 if shown.notice else 200)
 
 
 @form_methods
@@ -80,19 +92,39 @@ def set_email_aside(request: CrmRequest, pk: int) -> HttpResponse:
             filing.set_aside(email, by=request.user)
         except filing.NoLongerWaiting as late:
             return _placed_first(request, late.email)
-        messages.success(request, _("Set aside."))
+        undo = reverse("opportunities:email-put-back", args=[email.pk])
+        messages.success(request, _("Set aside: %(subject)s.") % {"subject": email}, extra_tags=undo)
         return done(request, reverse("opportunities:emails"))
     context = {
         **_around(),
         "title": _("Set this e-mail aside?"),
         "text": _(
-            "“%(subject)s” is filed nowhere. Its text is deleted, and when it comes again it is not taken."
+            "“%(subject)s” is filed nowhere. When it comes again it is not taken. For %(n)d days it can be put back; "
+            "then its text and files are deleted."
         )
-        % {"subject": email},
-        "losses": [str(file) for file in email.attachments.order_by("pk")],
+        % {"subject": email, "n": KEPT_ASIDE.days},
         "submit_label": _("Set aside"),
     }
     return dialog(request, "generic/confirm.html", context)
+
+
+@require_POST
+@sellers_only
+def put_email_back(request: CrmRequest, pk: int) -> HttpResponse:
+    """Let one wait again that somebody has set aside."""
+    email = get_object_or_404(Email.objects.visible_to(request.user), pk=pk)
+    try:
+        filing.put_back(email)
+    except filing.NoLongerWaiting:
+        context = {
+            **_around(),
+            "title": _("It cannot be put back"),
+            "refusal": _("It waits already, was filed, or was set aside more than %(n)d days ago.")
+            % {"n": KEPT_ASIDE.days},
+        }
+        return dialog(request, "generic/confirm.html", context, status=409)
+    messages.success(request, _("It waits again: %(subject)s.") % {"subject": email})
+    return done(request, next_url(request, reverse("opportunities:emails")))
 
 
 @require_POST

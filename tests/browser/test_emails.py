@@ -1,4 +1,4 @@
-"""E-mail that could not be matched is placed, taken back, placed again and set aside: with the mouse and on the phone."""
+"""E-mail that could not be matched is placed, taken back, set aside and put back: with the mouse and on the phone."""
 
 from playwright.sync_api import expect
 
@@ -43,6 +43,11 @@ def test_e_mail_is_placed_and_set_aside(page, both_screens, sign_in, axe):
     page.get_by_role("link", name="Set aside… Win a car").click()
     expect(dialog.get_by_text("“Win a car” is filed nowhere.")).to_be_visible()
     dialog.get_by_role("button", name="Set aside").click()
-    expect(page.get_by_text("Set aside.", exact=True)).to_be_visible()
-    expect(page.get_by_text("Win a car")).to_have_count(0)
+    message = page.locator(".message").filter(has_text="Set aside: Win a car.")
+    expect(message).to_be_visible()
+    expect(page.get_by_role("table").get_by_text("Win a car")).to_have_count(0)
     assert Email.objects.get(subject="Win a car").state == EmailState.SET_ASIDE
+
+    message.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("table").get_by_text("Win a car").first).to_be_visible()
+    assert Email.objects.get(subject="Win a car").state == EmailState.WAITING

@@ -114,6 +114,7 @@ PAGES = [
     ("opportunities:batches", None),
     *[("opportunities:batch", state) for state in ("checked", "done")],
     ("opportunities:emails", None),
+    ("opportunities:emails-set-aside", None),
     ("opportunities:email-place", "email"),
     ("opportunities:email-set-aside", "email"),
     *[(f"opportunities:{name}", None) for name in ("tasks", "task-new", "task-week", "task-month")],

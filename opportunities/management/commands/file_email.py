@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from crm import commands
 from crm.imports import counted
 from crm.progress import progress
-from opportunities.mail.filing import Fate, file_message
+from opportunities.mail.filing import Fate, file_message, forget_set_aside
 from opportunities.mail.mailboxes import (
     Letter,
     Mailbox,
@@ -99,6 +99,8 @@ exit status: 0 all done, 1 some messages could not be taken, 2 could not run, 75
                     for letter in mailbox.letters():
                         run.take(mailbox, letter)
                         advance(1)
+            if not options["dry_run"]:
+                forget_set_aside()
         except MailboxError as error:
             status = COULD_NOT_RUN if error.is_lasting else TRY_LATER
             raise CommandError(str(error), returncode=status) from error

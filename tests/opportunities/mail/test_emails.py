@@ -24,6 +24,7 @@ from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 LIST = "/emails/"
+ASIDE = "/emails/set-aside/"
 IN_DIALOG = {"HX-Request": "true", "HX-Target": "dialog"}
 
 
@@ -51,6 +52,10 @@ def aside(email):
 
 def back(email):
     return reverse("opportunities:email-take-back", args=[email.pk])
+
+
+def put_back(email):
+    return reverse("opportunities:email-put-back", args=[email.pk])
 
 
 def read(response):
@@ -96,7 +101,7 @@ def test_list_takes_few_queries(as_seller, django_assert_num_queries, rows):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize("url", [place, aside, back])
+@pytest.mark.parametrize("url", [place, aside, put_back, back])
 def test_only_who_sells_sees_it(as_viewer, as_stranger, client, email, url, method):
     for somebody in (as_viewer, as_stranger):
         assert getattr(somebody, method)(url(email)).status_code in (403, 405)
@@ -243,22 +248,82 @@ def test_placing_takes_few_queries(
 # Setting aside, taking back --------------------------------------------------------------------------------------
 
 
-def test_set_aside_its_text_and_files_are_gone(
-    as_seller, seller, email, file, django_capture_on_commit_callbacks
+def test_set_aside_it_is_listed_and_put_back(as_seller, as_manager, seller, email, file):
+    html = read(as_seller.get(aside(email)))
+    assert "An offer please" in html
+    assert "For 30 days it can be put back" in html
+
+    html = read(as_seller.post(aside(email), follow=True))
+
+    assert "Set aside: An offer please." in html
+    assert f'action="{put_back(email)}"' in html
+    email.refresh_from_db()
+    assert (email.state, email.placed_by) == (EmailState.SET_ASIDE, seller)
+    html = read(as_manager.get(ASIDE))
+    assert "An offer please" in html
+    assert "by Sofie Claes" in html
+    response = as_manager.post(put_back(email), {"next": ASIDE})
+    assert response["Location"] == ASIDE
+    html = read(as_seller.get(LIST))
+    for words in ("An offer please", "When can you come by?", email.reason, "offer.pdf"):
+        assert words in html
+    assert "Nothing was set aside" in read(as_seller.get(ASIDE))
+
+
+def test_what_waits_or_is_filed_is_not_put_back(as_seller, email, company):
+    assert as_seller.post(put_back(email)).status_code == 409
+    as_seller.post(place(email), {"contact": company.label})
+
+    response = as_seller.post(put_back(email))
+
+    assert response.status_code == 409
+    assert "It cannot be put back" in read(response)
+    assert Interaction.objects.count() == 1
+    assert as_seller.get(put_back(email)).status_code == 405
+
+
+def test_after_a_month_its_text_and_files_are_gone(
+    as_seller, email, file, seller, django_capture_on_commit_callbacks
 ):
     stored = file.file.name
-    html = read(as_seller.get(aside(email)))
-    assert "offer.pdf" in html
-    assert "An offer please" in html
+    filing.set_aside(email, by=seller)
+    recent = AttachmentFactory(email=EmailFactory(subject="Lately"), interaction=None).email
+    filing.set_aside(recent, by=seller)
+    filed = AttachmentFactory(email=None, interaction=InteractionFactory())
+    Email.objects.filter(pk=email.pk).update(placed_at=timezone.now() - timedelta(days=31))
 
+    assert "An offer please" not in read(as_seller.get(ASIDE))
+    assert as_seller.post(put_back(email)).status_code == 409
     with django_capture_on_commit_callbacks(execute=True):
-        response = as_seller.post(aside(email), follow=True)
+        filing.forget_set_aside()
 
-    assert "Set aside." in read(response)
     email.refresh_from_db()
-    assert (email.state, email.text, email.placed_by) == (EmailState.SET_ASIDE, "", seller)
-    assert not Attachment.objects.exists()
+    recent.refresh_from_db()
+    assert (email.text, recent.text, recent.attachments.count()) == ("", "When can you come by?", 1)
+    assert set(Attachment.objects.all()) == {recent.attachments.get(), filed}
     assert not attachment_storage().exists(stored)
+    filing.forget_set_aside()
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_list_of_those_set_aside_takes_few_queries(as_seller, seller, django_assert_num_queries, rows):
+    for number in range(rows):
+        EmailFactory(subject=f"No {number}", state="SET_ASIDE", placed_by=seller, placed_at=timezone.now())
+
+    with django_assert_num_queries(5):
+        shown = as_seller.get(ASIDE)
+
+    assert len(shown.context["emails"]) == min(rows, 25)
+    assert as_seller.get(f"{ASIDE}?after=nonsense").status_code == 422
+
+
+def test_where_contacts_are_hidden_others_put_nothing_back(settings, as_seller, as_viewer, seller, email):
+    filing.set_aside(email, by=seller)
+    assert as_viewer.get(ASIDE).status_code == 403
+    settings.VISIBILITY = "own"
+
+    assert "An offer please" not in read(as_seller.get(ASIDE))
+    assert as_seller.post(put_back(email)).status_code == 404
 
 
 def test_taken_back_it_waits_again(as_seller, seller, email, file, company):
