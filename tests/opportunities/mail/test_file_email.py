@@ -6,16 +6,18 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from activities.models import Email, Interaction
 from opportunities.mail.mailboxes import account_at, imap_mailbox
 from opportunities.mail.reading import read
-from tests.factories import PersonFactory
+from tests.factories import EmailFactory, PersonFactory
 from tests.opportunities.mail.messages import message, with_file, written
 
 pytestmark = pytest.mark.django_db
@@ -430,3 +432,16 @@ def test_message_that_gives_way_to_another_is_tried_again(maildir, ann, times, s
 def test_one_source_is_needed():
     with pytest.raises(CommandError, match="one of the arguments --stdin --maildir --imap is required"):
         call_command("file_email")
+
+
+def test_a_run_forgets_what_was_set_aside_long_ago(maildir, ann):
+    long_ago = timezone.now() - timedelta(days=31)
+    email = EmailFactory(subject="Win a car", state="SET_ASIDE", placed_at=long_ago)
+
+    file_email("--maildir", str(maildir), "--dry-run")
+    email.refresh_from_db()
+    assert email.text
+    file_email("--maildir", str(maildir))
+
+    email.refresh_from_db()
+    assert (email.subject, email.text) == ("Win a car", "")
