@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Exists, OuterRef, Q, Subquery, Value, Window
 from django.utils import timezone
@@ -61,7 +60,7 @@ class DueTasks:
 
 def end_of_today() -> datetime:
     """Until when something can be done that is due today, on the clock of the reader."""
-    return day_end(today(), ZoneInfo(timezone.get_current_timezone_name()))
+    return day_end(today(), timezone.get_current_timezone())
 
 
 def due_today(tasks: TaskQuerySet) -> TaskQuerySet:

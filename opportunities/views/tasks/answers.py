@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from activities.models import Task
 from activities.operations import Completed, TaskChangedMeanwhile, TaskGone, TaskRefused
@@ -19,6 +20,7 @@ from opportunities.tasks import lines_of
 
 CHANGED = "tasks-changed"  # the event that panels and counts listen to
 PANEL = "tasks-panel"  # the part of another page that lists its tasks
+NOT_TO_DO = gettext_lazy("This needs whoever is to do it, or who works on what it is about.")
 
 
 def visible_task(request: CrmRequest, pk: int) -> Task:
@@ -36,7 +38,7 @@ def workable_task(request: CrmRequest, pk: int) -> Task:
     """The task, if the user sees it (else 404) and may change it (else 403)."""
     task = visible_task(request, pk)
     if not Task.objects.workable_by(request.user).filter(pk=pk).exists():
-        raise PermissionDenied(_("This needs whoever is to do it, or who works on what it is about."))
+        raise PermissionDenied(NOT_TO_DO)
     return task
 
 

@@ -22,7 +22,7 @@ from opportunities.forms.tasks import (
     TickedTasksForm,
 )
 from opportunities.tasks import lines_of
-from opportunities.views.tasks.answers import CHANGED, back_url
+from opportunities.views.tasks.answers import CHANGED, NOT_TO_DO, back_url
 
 TEMPLATE = "opportunities/task_batch.html"
 TITLES = {
@@ -138,7 +138,7 @@ def _carry_out(request: CrmRequest, versions: dict[int, int], do: Do) -> Outcome
     for line in lines_of(tasks, request.user):
         try:
             if not line.may_work:
-                raise TaskRefused(_("This needs whoever is to do it, or who works on what it is about."))
+                raise TaskRefused(NOT_TO_DO)
             outcome.changed.append((line.task, do(line.task, versions[line.task.pk])))
         except TaskRefused as refusal:
             outcome.left.append((line.task, refusal.message))
