@@ -125,12 +125,12 @@ def test_escape_closes_and_focus_goes_back(page, world):
 def test_mouse_opens_follows_and_closes(page, world):
     page.goto("/contacts/")
 
-    page.get_by_role("button", name="Find a contact or opportunity").click()
+    page.get_by_role("button", name="Find a contact, opportunity or task").click()
     expect(options(page).first).to_be_visible()
     page.mouse.click(5, 400)
     expect(palette(page)).to_be_hidden()
 
-    page.get_by_role("button", name="Find a contact or opportunity").click()
+    page.get_by_role("button", name="Find a contact, opportunity or task").click()
     field(page).fill("acme")
     options(page).filter(has_text="C-").first.click()
 
@@ -152,7 +152,7 @@ def test_a_result_opens_in_another_tab_with_the_control_key(page, context, world
 
 def test_touch_finds_and_opens(page, phone, world):
     page.goto("/opportunities/")
-    button = page.get_by_role("button", name="Find a contact or opportunity")
+    button = page.get_by_role("button", name="Find a contact, opportunity or task")
     assert min(button.bounding_box()["width"], button.bounding_box()["height"]) >= 44
 
     button.tap()
@@ -168,7 +168,7 @@ def test_touch_finds_and_opens(page, phone, world):
 
 def test_touch_closes(page, phone, world):
     page.goto("/opportunities/")
-    page.get_by_role("button", name="Find a contact or opportunity").tap()
+    page.get_by_role("button", name="Find a contact, opportunity or task").tap()
     close = palette(page).get_by_role("button", name="Close")
     assert min(close.bounding_box()["width"], close.bounding_box()["height"]) >= 44
 
@@ -295,7 +295,7 @@ def test_without_script_it_is_a_form_and_a_page(new_context, base_url, client, s
     page.goto("/contacts/")
 
     if width > 1000:
-        page.get_by_role("searchbox", name="Find a contact or opportunity").fill("dock")
+        page.get_by_role("searchbox", name="Find a contact, opportunity or task").fill("dock")
         page.keyboard.press("Enter")
     else:
         page.get_by_role("banner").get_by_role("button", name="Search").click()
@@ -309,7 +309,7 @@ def test_without_script_it_is_a_form_and_a_page(new_context, base_url, client, s
 
 def test_palette_and_page_are_in_order(page, both_screens, world, axe):
     page.goto("/contacts/")
-    page.get_by_role("button", name="Find a contact or opportunity").click()
+    page.get_by_role("button", name="Find a contact, opportunity or task").click()
     expect(options(page).first).to_be_visible()
     axe()
     field(page).fill("acme")

@@ -396,7 +396,7 @@ def test_the_field_stands_on_every_page(as_seller):
     text = as_seller.get(reverse("contacts:list")).content.decode()
 
     assert f'action="{SEARCH}"' in text
-    assert "Find a contact or opportunity" in text
+    assert "Find a contact, opportunity or task" in text
 
 
 def test_what_is_found_is_written_as_text(as_seller, open_opportunity):
