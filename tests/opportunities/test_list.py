@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from crm.pages import keyset_page
 from opportunities.columns import COLUMNS, SORTS
 from tests.factories import (
     CompanyFactory,
@@ -140,7 +141,7 @@ def test_list_pages_by_every_column_both_ways(
             started=index % 3 > 0,
             value=1000 * (index % 4 + 1),
         )
-    monkeypatch.setattr("crm.pages.keyset_page.__kwdefaults__", {"size": 3})
+    monkeypatch.setitem(keyset_page.__kwdefaults__, "size", 3)
 
     for order in (sort, f"-{sort}"):
         seen = []
@@ -346,7 +347,7 @@ def test_who_sells_nothing_has_no_tab_for_it(as_viewer):
 def test_totals_are_of_all_that_match_and_keep_open_won_and_lost_apart(
     as_seller, seller, salesperson, cycle, won, lost, new_opportunity, monkeypatch
 ):
-    monkeypatch.setattr("crm.pages.keyset_page.__kwdefaults__", {"size": 2})
+    monkeypatch.setitem(keyset_page.__kwdefaults__, "size", 2)
     for value in (10_000, 20_000, 30_000):
         OpportunityFactory(
             salesperson=salesperson, cycle=cycle, by=seller, started=True, value=Decimal(value)
