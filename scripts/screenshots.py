@@ -24,7 +24,7 @@ DESKTOP, PHONE = {"width": 1360, "height": 860}, {"width": 360, "height": 740}
 CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--lang=en-GB"]
 PAGES = {"today": "/today/", "board": "/board/", "list": "/opportunities/?whose=ME", "opportunity": ""}
 SECONDS_TO_START = 30
-LAUNCHES = ("chromium", "google-chrome")
+LAUNCHES = ("chromium", "google-chrome", "chromium-headless-shell")
 
 
 @contextmanager

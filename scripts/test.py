@@ -66,9 +66,9 @@ def packages_missing_for_imap() -> list[str]:
 
 def packages_missing_for_browser() -> list[str]:
     """Name what ``browser`` still needs from Debian."""
-    missing = []
-    if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
-        missing.append("chromium")
+    browsers = ("chromium-headless-shell", "chromium", "google-chrome")  # the first has no window
+    is_there = os.environ.get("CHROMIUM") or any(map(shutil.which, browsers))
+    missing = [] if is_there else ["chromium-headless-shell"]
     if sys.platform == "linux" and not any(Path("/usr/lib").glob("*/libatomic.so.1")):
         missing.append("libatomic1")  # Playwright's driver does not start without it
     if sys.platform == "linux" and not any(Path("/usr/share/fonts").rglob("*.ttf")):

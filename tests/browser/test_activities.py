@@ -161,7 +161,7 @@ def test_everything_works_without_a_script(new_context, base_url, client, seller
     page.get_by_role("button", name="Show what this stage offers").click()
     page.get_by_label("Description of “Meet”").fill("Meet Ann")
     page.get_by_role("button", name="Move to Propose").click()
-    expect(page.get_by_text("1 task came with it.")).to_be_visible()
+    expect(page.get_by_text("1 task came with it.").first).to_be_visible()
 
     page.goto(f"{opportunity.get_absolute_url()}assign/")
     page.locator("#id_activity").select_option(label="Present it")
@@ -169,5 +169,5 @@ def test_everything_works_without_a_script(new_context, base_url, client, seller
     page.get_by_label("Make the task “Write”").uncheck()
     page.get_by_role("button", name="Assign", exact=True).click()
 
-    expect(page.get_by_text("Added 1 task of “Present it”.")).to_be_visible()
+    expect(page.get_by_text("Added 1 task of “Present it”.").first).to_be_visible()
     assert sorted(Task.objects.values_list("description", flat=True)) == ["Call", "Meet Ann"]

@@ -109,7 +109,7 @@ def test_what_was_refused_is_listed_with_the_reason(page):
     page.locator("#action-toggle").check()
     page.locator("select[name=action]").select_option("delete_finished")
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_text("1 opportunity will be deleted")).to_be_visible()
+    expect(page.get_by_text("1 opportunity will be deleted").first).to_be_visible()
     page.get_by_role("button", name="Delete").click()
 
     expect(page.locator(".messagelist .warning li")).to_have_text(

@@ -31,7 +31,7 @@ def test_e_mail_is_placed_and_set_aside(page, both_screens, sign_in, axe):
     page.get_by_role("option", name="Acme Logistics NV").click()
     dialog.get_by_role("button", name="File it").click()
 
-    expect(page.get_by_text(f"Filed with {company.label}.")).to_be_visible()
+    expect(page.get_by_text(f"Filed with {company.label}.").first).to_be_visible()
     expect(page.get_by_role("table").get_by_text("An offer please")).to_have_count(0)
     assert Interaction.objects.get().attachments.count() == 1
     axe()

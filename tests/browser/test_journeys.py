@@ -214,7 +214,7 @@ def test_manager_reopens_and_reassigns(page, sign_in, manager, seller, opportuni
     page.get_by_role("link", name="Reopen…").click()
     page.get_by_role("dialog").get_by_label("Why").fill("The budget came through")
     page.get_by_role("dialog").get_by_role("button", name="Reopen").click()
-    expect(page.get_by_text("The budget came through")).to_be_visible()
+    expect(page.get_by_text("The budget came through").first).to_be_visible()
 
     page.get_by_role("link", name="Reassign…").click()
     page.get_by_role("dialog").get_by_label("Salesperson").select_option("Lies Vos")
@@ -247,5 +247,5 @@ def test_everything_works_without_javascript(new_context, base_url, seller, cycl
     page.get_by_role("link", name="Won…").click()
     page.get_by_role("button", name="Close as won").click()
 
-    expect(page.get_by_text("is customer CU-00001")).to_be_visible()
+    expect(page.get_by_text("is customer CU-00001").first).to_be_visible()
     assert_ledger_is_right()

@@ -121,7 +121,7 @@ def test_more_filters_by_keyboard(page, sign_in, seller, opportunities):
     page.keyboard.press("f")
     page.get_by_label("Value from").fill("abc")
     page.get_by_label("Value from").press("Enter")
-    expect(page.get_by_text("Enter a number.")).to_be_visible()
+    expect(page.get_by_text("Enter a number.").first).to_be_visible()
     expect(page.get_by_label("Value from")).to_have_value("abc")
     expect(page.get_by_label("Value from")).to_have_attribute("aria-invalid", "true")
 

@@ -201,8 +201,8 @@ def test_change_a_cycle_in_the_dialog(page, manager, cycle):
     dialog.get_by_label("Blocked").uncheck()
     dialog.get_by_role("button", name="Save").click()
 
-    expect(page.get_by_text("Older entries keep their probability.")).to_be_visible()
-    expect(page.get_by_text("Probability: Completed")).to_be_visible()
+    expect(page.get_by_text("Older entries keep their probability.").first).to_be_visible()
+    expect(page.get_by_text("Probability: Completed").first).to_be_visible()
 
 
 def test_new_cycle_leads_to_a_table_that_works(page, manager):

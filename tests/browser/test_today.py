@@ -230,7 +230,7 @@ def test_seen_up_to_here_by_touch(page, phone, sign_in, seller, day):
 
     button.tap()
 
-    expect(page.get_by_text("counts as seen")).to_be_visible()
+    expect(page.get_by_text("counts as seen").first).to_be_visible()
     expect(rows(page).locator(".row-link")).to_have_text(
         ["Warehouse automation", "Dock scheduling", "Label printing"]
     )
@@ -280,7 +280,7 @@ def test_compact_rows_take_less_room_on_a_large_screen(page, sign_in, seller, da
     page.get_by_label("Density").select_option("Compact")
     page.get_by_label("First page").select_option("Opportunities")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved your preferences.")).to_be_visible()
+    expect(page.get_by_text("Saved your preferences.").first).to_be_visible()
 
     page.goto("/today/")
     assert rows(page).first.bounding_box()["height"] < comfortable
