@@ -74,7 +74,7 @@ def test_pages_are_accessible_and_fit_both_screens(page, axe, seller, pair, both
         kept.get_absolute_url(),
     ]:
         page.goto(path)
-        page.wait_for_load_state("networkidle")
+        expect(page.locator(".htmx-request")).to_have_count(0)
         axe()
         assert fits(page), f"{path} is wider than the screen"
 
@@ -102,7 +102,7 @@ def test_a_duplicate_is_seen_while_typing_and_saved_beside_by_keyboard(page, sel
     page.keyboard.press("Space")
     expect(another).to_be_checked()
     expect(another).to_be_focused()
-    page.wait_for_load_state("networkidle")
+    expect(page.locator(".htmx-request")).to_have_count(0)
     expect(another).to_be_checked()
     expect(another).to_be_focused()
     page.keyboard.press("Enter")

@@ -106,7 +106,7 @@ def test_whole_page_is_in_order(page, both_screens, sign_in, axe, seller, opport
     TaskFactory(opportunity=opportunity, salesperson=seller.salesperson)
     sign_in(seller)
     page.goto(opportunity.get_absolute_url())
-    page.wait_for_load_state("networkidle")
+    expect(page.locator(".htmx-request")).to_have_count(0)
 
     axe()
     assert overflow(page) <= 0
@@ -415,7 +415,7 @@ def test_what_is_typed_while_a_dialog_opens_is_looked_up(page, sign_in, seller, 
     """Somebody who types ahead is faster than the script that is called after the dialog has come."""
     sign_in(seller)
     page.goto(opportunity.get_absolute_url())
-    page.wait_for_load_state("networkidle")  # the card of tasks has come
+    expect(page.locator(".htmx-request")).to_have_count(0)  # the card of tasks has come
     page.evaluate("""
         () => document.body.addEventListener("htmx:afterSwap", () => queueMicrotask(() => {
             const field = document.querySelector("#dialog [data-picker]");
